@@ -1,3 +1,295 @@
 #!/usr/bin/env node
-async function main() { const p = await import('prompts'); const s = await import('@aws-sdk/client-sts'); console.log(typeof p.default, typeof s.STSClient); }
-void main();
+// The wiring: the only file that touches `process`, the home folder and the clock, and the only one that knows all others.
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { type Args, help, options, parse, parseDuration } from './lib/args';
+import { checkSession, findNotes } from './lib/check';
+import { checkWritable, saveCredentials, type Target } from './lib/credentials';
+import { UserError } from './lib/errors';
+import type { CodeSource } from './lib/otp';
+import * as profiles from './lib/profiles';
+import * as report from './lib/report';
+import { splice, unsplice } from './lib/sections';
+import type { Session } from './lib/sts';
+
+const env: profiles.Environment = { ...process.env };
+const home = homedir();
+
+async function main(): Promise<number> {
+  const args = parse(process.argv.slice(2));
+  if (args.mode === 'help') return print(help());
+  if (args.mode === 'version') return print(`${readVersion()}\n`);
+  if (args.mode === 'completion' && args.shell !== 'names') {
+    const { script } = await import('./lib/completion');
+    return print(script(args.shell, options));
+  }
+  const files = await profiles.readFiles(env, home);
+  if (args.mode === 'completion')
+    return print(
+      profiles
+        .findNames(files)
+        .map((name) => `${name}\n`)
+        .join(''),
+    );
+  if (args.mode === 'check') return check(args, files);
+  const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
+  return args.mode === 'clear' ? clear(files, names) : refresh(args, files, names);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function stderr(text: string): void {
+  process.stderr.write(text);
+}
+
+function note(text: string): void {
+  stderr(report.noteLine(text));
+}
+
+/** Beside the source, or one folder above what was built from it. */
+function readVersion(): string {
+  const path = [__dirname, join(__dirname, '..')]
+    .map((folder) => join(folder, 'package.json'))
+    .find((file) => existsSync(file));
+  return JSON.parse(readFileSync(path ?? '', 'utf8')).version;
+}
+
+/** The session profiles behind the names, each once; what is wrong with a name is said and kept in `failures`. */
+function findSessions(files: profiles.Files, names: readonly string[], failures: unknown[]): profiles.SessionProfile[] {
+  const sessions = new Map<string, profiles.SessionProfile>();
+  for (const name of names) {
+    try {
+      const session = profiles.findSession(files, name);
+      sessions.set(session.name, session);
+      if (session.name !== name)
+        note(`${name} is a role that uses the session of ${session.name}: that is the one meant`);
+    } catch (error) {
+      fail(failures, error);
+    }
+  }
+  return [...sessions.values()];
+}
+
+/** Says what went wrong; the caller goes on with the next profile. */
+function fail(failures: unknown[], error: unknown): void {
+  failures.push(error);
+  stderr(report.errorLines(error));
+}
+
+async function chooseName(files: profiles.Files): Promise<string> {
+  if (env.AWS_PROFILE) return env.AWS_PROFILE;
+  const names = profiles.findSessionNames(files);
+  if (names.length === 1 && names[0]) return names[0];
+  if (names.length === 0) {
+    const what = `no session profile in ${files.config.path} or ${files.credentials.path}`;
+    const hint = 'name a profile, and the next message says what is missing: refresh-mfa <profile>';
+    throw new UserError('usage', what, hint);
+  }
+  if (process.stdin.isTTY && process.stderr.isTTY) {
+    const { chooseProfile } = await import('./lib/otp');
+    return chooseProfile(names, process.stdin, process.stderr);
+  }
+  throw new UserError('usage', 'which profile?', `name one of the session profiles: ${profiles.few(names)}`);
+}
+
+async function check(args: Args, files: profiles.Files): Promise<number> {
+  const failures: unknown[] = [];
+  const sessions =
+    args.profiles.length > 0 ? findSessions(files, args.profiles, failures) : profiles.findSessions(files);
+  const now = Date.now();
+  const all = sessions.map((session) => checkSession(session, args.within, now));
+  const due = all.filter(({ state }) => state !== 'valid');
+  if (args.json) print(report.checkJson(all, findNotes));
+  else if (!args.notify) {
+    print(report.checkLines(all, now, process.stdout.isTTY && !env.NO_COLOR));
+    for (const session of sessions) findNotes(session).forEach(note);
+  }
+  if (args.notify && due.length > 0) {
+    const text = report.reminder(due);
+    note(text);
+    const { notify } = await import('./lib/notify');
+    await notify(text, process.platform, process.getuid?.(), env);
+  }
+  return failures.length > 0 ? report.exitStatus(failures) : due.length > 0 ? 3 : 0;
+}
+
+async function clear(files: profiles.Files, names: readonly string[]): Promise<number> {
+  const failures: unknown[] = [];
+  const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
+  for (const session of findSessions(files, names, failures)) {
+    try {
+      await saveCredentials(
+        target,
+        (document) => {
+          profiles.checkTarget(document, session.name);
+          return unsplice(document, session.name, profiles.sessionKeys);
+        },
+        Date.now,
+      );
+      const now = Date.now();
+      print(report.clearedLine(session, checkSession(session, 0, now), target.shown, now));
+    } catch (error) {
+      fail(failures, error);
+    }
+  }
+  return report.exitStatus(failures);
+}
+
+interface Plan {
+  readonly identity: profiles.Identity;
+  readonly duration: number | undefined;
+  /** Certificate authorities to trust instead of the system's, PEM. */
+  readonly ca: string | undefined;
+  readonly ask: CodeSource;
+  /** How many codes the source may be asked for when STS does not accept one. */
+  readonly attempts: number;
+}
+
+/** Everything that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
+async function refresh(args: Args, files: profiles.Files, names: readonly string[]): Promise<number> {
+  const failures: unknown[] = [];
+  const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
+  const otp = await import('./lib/otp');
+  const tokenCode = args.tokenCode === undefined ? undefined : otp.parseTokenCode(args.tokenCode);
+  const pipe = otp.pipeSource(process.stdin);
+  const codes = ({ session, serial, mfaProcess }: profiles.Identity): Pick<Plan, 'ask' | 'attempts'> => {
+    if (tokenCode !== undefined) return { ask: async () => tokenCode, attempts: 1 };
+    if (mfaProcess) return { ask: otp.processSource(mfaProcess, env), attempts: 2 };
+    if (!process.stdin.isTTY) return { ask: pipe(session.name), attempts: 1 };
+    const message = `OTP for ${session.name} (${serial}):`;
+    return { ask: otp.terminalSource(message, process.stdin, process.stderr), attempts: 3 };
+  };
+
+  const now = Date.now();
+  const plans: Plan[] = [];
+  for (const session of findSessions(files, names, failures)) {
+    const status = checkSession(session, args.within, now);
+    if (args.ifNeeded && status.state === 'valid') {
+      print(report.validLine(status, now));
+      continue;
+    }
+    try {
+      const identity = profiles.findIdentity(files, session, env, args.serialNumber);
+      const { duration, caBundle } = identity;
+      const configured = duration && parseDuration(duration.value, `duration_seconds of ${duration.where}`, 'config');
+      const ca = caBundle === undefined ? undefined : await profiles.readBundle(caBundle, home);
+      plans.push({ identity, duration: args.duration ?? configured, ca, ...codes(identity) });
+    } catch (error) {
+      fail(failures, error);
+    }
+  }
+  if (plans.length > 0) (await checkWritable(target)).forEach(note);
+
+  for (const plan of plans) {
+    const { session } = plan.identity;
+    try {
+      const made = await getSession(plan);
+      await save(target, session.name, made);
+      print(report.refreshedLines(session, made.expires, target.shown, Date.now()));
+      if (!session.written) findNotes(session).forEach(note);
+    } catch (error) {
+      fail(failures, error);
+      if (report.exitStatus(failures) === 130) return 130;
+    }
+  }
+  const hiding = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].filter((name) => env[name]);
+  if (plans.length > 0 && hiding.length > 0) {
+    note(
+      `${hiding.join(', ')} in the environment hide the profiles from the aws command and the SDKs: unset ${hiding.join(' ')}`,
+    );
+  }
+  return report.exitStatus(failures);
+}
+
+/** Asks, and while the person types loads the SDK, fetches the keys and connects; then exchanges the code for a session. */
+async function getSession({ identity, duration, ca, ask, attempts }: Plan): Promise<Session> {
+  const cancel = new AbortController();
+  let code = ask(cancel.signal);
+  code.catch(() => {});
+  await setImmediate();
+  const { getKeys, openSts, WrongCode } = await loadSts();
+  const keys = getKeys(identity.keys, env);
+  const sts = openSts(identity, keys, env, ca);
+  // a code must not be typed for nothing
+  const useless = Promise.all([keys, sts]).then(
+    () => undefined,
+    (error) => {
+      cancel.abort();
+      return error;
+    },
+  );
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const typed = await code.catch(async (error) => {
+        throw cancel.signal.aborted ? await useless : error;
+      });
+      const failed = await useless;
+      if (failed) throw failed;
+      try {
+        return await (await sts).getSession(typed, duration);
+      } catch (error) {
+        if (!(error instanceof WrongCode) || attempt === attempts) throw error;
+        stderr(report.errorLines(error));
+      }
+      if (identity.mfaProcess) await nextCode();
+      code = ask(cancel.signal);
+    }
+  } finally {
+    (await sts.catch(() => undefined))?.close();
+  }
+}
+
+/** The SDK would warn about old Nodes at every call, and use the endpoint of `AWS_PROFILE` even with keys of its own. */
+function loadSts() {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  delete process.env.AWS_PROFILE;
+  return import('./lib/sts');
+}
+
+/** Devices show a new code every 30 seconds of the clock (RFC 6238). */
+async function nextCode(): Promise<void> {
+  const wait = 30_000 - (Date.now() % 30_000);
+  note(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
+  await setTimeout(wait);
+}
+
+/** Long-lived keys may have been put there since the file was read first, so the section is looked at again. */
+function save(target: Target, name: string, session: Session): Promise<void> {
+  const values = {
+    aws_access_key_id: session.accessKeyId,
+    aws_secret_access_key: session.secretAccessKey,
+    aws_session_token: session.sessionToken,
+    x_security_token_expires: report.timestamp(session.expires),
+    aws_security_token: undefined,
+  };
+  return saveCredentials(
+    target,
+    (document) => {
+      profiles.checkTarget(document, name);
+      return splice(document, name, values);
+    },
+    Date.now,
+  );
+}
+
+// a full disk or a limit on file sizes must end in an error, not in a signal
+process.on('SIGXFSZ', () => {});
+// `refresh-mfa --help | head -1` is no error
+process.stdout.on('error', () => {});
+// a promise that never settles would end the process with 0
+process.exitCode = 1;
+main()
+  .catch((error) => {
+    stderr(report.errorLines(error));
+    return report.exitStatus([error]);
+  })
+  .then((status) => {
+    process.exitCode = status;
+    // a pipe that nobody closes would keep the process
+    process.stdin.destroy();
+  });

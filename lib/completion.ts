@@ -1,0 +1,3 @@
+export function script(_shell: unknown, _options: unknown): string {
+  return '';
+}

@@ -1,0 +1,634 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { systemCode, UserError } from './errors';
+import { type Document, parse, parseNested, type Section } from './sections';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The two shared files as they were read once, at the start. */
+export interface Files {
+  readonly config: Document;
+  readonly credentials: Document;
+  /** Where the credentials file is, absolute; it need not exist. */
+  readonly credentialsPath: string;
+  /** The config's `[profile X]`, `[profile "X"]` and `[default]` sections by X. */
+  readonly prefixed: ReadonlyMap<string, Section>;
+}
+
+/** A value and where it stands, for messages: `[profile foobar] in ~/.aws/config line 7`. */
+export interface Setting {
+  readonly value: string;
+  readonly where: string;
+}
+
+/** A profile that a session is written for, and what depends on it. */
+export interface SessionProfile {
+  readonly name: string;
+  readonly source: string | undefined;
+  /** Its `source_profile` line, which Go tools refuse since there is no `role_arn` beside it. */
+  readonly link: Setting | undefined;
+  /** Whether its section of the credentials file exists. */
+  readonly written: boolean;
+  /** Whether that section holds a session, expired or not. */
+  readonly hasSession: boolean;
+  /** `x_security_token_expires` as written. */
+  readonly expires: string | undefined;
+  /** The role profiles that chain off it, in the file's order. */
+  readonly roles: readonly Role[];
+}
+
+export interface Role {
+  readonly name: string;
+  readonly serial: Setting | undefined;
+  readonly duration: Setting | undefined;
+}
+
+export type SourceKeys =
+  | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly where: string }
+  | { readonly process: string; readonly where: string };
+
+/** All that one refresh needs to know before the code is asked for. */
+export interface Identity {
+  readonly session: SessionProfile;
+  readonly source: string;
+  readonly keys: SourceKeys;
+  readonly serial: string;
+  /** The shell command that prints a code, where one stands beside the `mfa_serial`. */
+  readonly mfaProcess: Setting | undefined;
+  readonly region: string;
+  readonly endpoint: string | undefined;
+  /** Path of a PEM file that replaces the system's certificate authorities. */
+  readonly caBundle: string | undefined;
+  /** The session profile's `duration_seconds`. */
+  readonly duration: Setting | undefined;
+}
+
+/** The keys that the tool writes; `aws_security_token` is only ever removed, because botocore would read it first. */
+export const sessionKeys = [
+  'aws_access_key_id',
+  'aws_secret_access_key',
+  'aws_session_token',
+  'x_security_token_expires',
+];
+const tokenKeys = ['aws_session_token', 'aws_security_token'];
+
+/**
+ * Reads both files; one that does not exist is an empty one.
+ * @throws UserError `file` for one that cannot be read, `config` for one that botocore would refuse
+ */
+export async function readFiles(env: Environment, home: string): Promise<Files> {
+  const configPath = expand(env.AWS_CONFIG_FILE || '~/.aws/config', home);
+  const credentialsPath = expand(env.AWS_SHARED_CREDENTIALS_FILE || '~/.aws/credentials', home);
+  const [config, credentials] = await Promise.all([
+    readDocument(configPath, home),
+    readDocument(credentialsPath, home),
+  ]);
+  const prefixed = new Map<string, Section>();
+  for (const section of config.sections.values()) {
+    const name = profileName(section.name);
+    if (name !== undefined && (section.name !== 'default' || !prefixed.has(name))) prefixed.set(name, section);
+  }
+  return { config, credentials, credentialsPath, prefixed };
+}
+
+async function readDocument(path: string, home: string): Promise<Document> {
+  const shown = shorten(path, home);
+  try {
+    return parse(await readFile(path), shown);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT') return parse(new Uint8Array(), shown);
+    if (error instanceof UserError || code === '') throw error;
+    const hint = code === 'EACCES' ? `ls -l ${shown} tells whose it is` : 'see that it is a file that you may read';
+    throw new UserError('file', `cannot read ${shown} (${code})`, hint);
+  }
+}
+
+/** Paths as the stock tools take them: a leading `~` is the home folder, other paths start in the working folder. */
+export function expand(path: string, home: string): string {
+  return /^~(?=[/\\]|$)/.test(path) ? join(home, path.slice(1)) : resolve(path);
+}
+
+/** The path with the home folder as `~`, for messages. */
+export function shorten(path: string, home: string): string {
+  return path.startsWith(join(home, '/')) ? `~/${path.slice(join(home, '/').length).replaceAll('\\', '/')}` : path;
+}
+
+/** X of `profile X`, read as botocore does: shell words, of which there must be two. Quotes and backslashes are optional. */
+function profileName(header: string): string | undefined {
+  if (header === 'default') return header;
+  const [prefix, ...words] = header.trim().match(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/g) ?? [];
+  if (prefix !== 'profile' || words.length !== 1) return undefined;
+  return words[0]?.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
+    return single ?? double?.replace(/\\(["\\])/g, '$1') ?? escaped;
+  });
+}
+
+/**
+ * The text of the PEM file with the certificate authorities to trust instead of the system's.
+ * @throws UserError `config`
+ */
+export async function readBundle(path: string, home: string): Promise<string> {
+  try {
+    return await readFile(expand(path, home), 'utf8');
+  } catch (error) {
+    const what = `cannot read the certificate bundle ${path} (${systemCode(error)})`;
+    throw new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+  }
+}
+
+interface Place {
+  readonly document: Document;
+  readonly section: Section;
+}
+
+/** Every section that speaks of a profile: the config's prefixed one first, then the bare one, then the credentials file's. */
+function placesOf(files: Files, name: string): Place[] {
+  const { config, credentials } = files;
+  const sections = new Set([files.prefixed.get(name), config.sections.get(name)]);
+  return [
+    ...[...sections].flatMap((section) => (section ? [{ document: config, section }] : [])),
+    ...[credentials.sections.get(name)].flatMap((section) => (section ? [{ document: credentials, section }] : [])),
+  ];
+}
+
+function inPlace({ document, section }: Place, key: string): Setting | undefined {
+  const entry = section.entries.get(key);
+  if (!entry?.value) return undefined;
+  return { value: entry.value, where: `[${section.name}] in ${document.path} line ${entry.line + 1}` };
+}
+
+/** The first that is set, in the order of `placesOf`; an empty value is as good as none. */
+function setting(files: Files, name: string, key: string): Setting | undefined {
+  for (const place of placesOf(files, name)) {
+    const found = inPlace(place, key);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** For values that are one word: the stock tools take a comment behind such a value, and the next line if indented, for part of it. */
+function word(key: string, found: Setting): string {
+  if (found.value.includes('\n')) {
+    throw new UserError(
+      'config',
+      `${key} of ${found.where} goes on in the next line`,
+      'the line below it is indented: move it to the margin',
+    );
+  }
+  if (/\s[#;]/.test(found.value)) {
+    throw new UserError(
+      'config',
+      `${key} of ${found.where} has a comment behind it, which aws takes for part of the value`,
+      'move the comment to a line of its own',
+    );
+  }
+  return found.value;
+}
+
+function exists(files: Files, name: string): boolean {
+  return placesOf(files, name).length > 0;
+}
+
+/** `source_profile`, else the section that aws-mfa's users call X-long-term. */
+function sourceOf(files: Files, name: string): string | undefined {
+  const link = setting(files, name, 'source_profile');
+  if (link) return word('source_profile', link);
+  return exists(files, `${name}-long-term`) ? `${name}-long-term` : undefined;
+}
+
+/**
+ * The profile whose section a refresh of `name` writes: itself, or, for a role profile, where its `source_profile` chain ends.
+ * @throws UserError `config` for a name that no file knows, a chain that ends nowhere, and a loop
+ */
+function climb(files: Files, name: string): string {
+  const path = [name];
+  for (let current = name; ; ) {
+    if (!setting(files, current, 'role_arn')) return current;
+    const link = setting(files, current, 'source_profile');
+    if (!link) {
+      const hint = 'add source_profile = <session profile> there, or name the session profile itself';
+      throw new UserError(
+        'config',
+        `${current} has a role_arn but no source_profile, so no session is behind it`,
+        hint,
+      );
+    }
+    const next = word('source_profile', link);
+    if (path.includes(next)) {
+      const loop = [...path.slice(path.indexOf(next)), next].join(' -> ');
+      throw new UserError(
+        'config',
+        `source_profile goes round in a loop: ${loop} (${link.where})`,
+        'let the last one name the profile with the session',
+      );
+    }
+    if (!exists(files, next) && sourceOf(files, next) === undefined)
+      throw unknown(files, next, `source_profile of ${link.where}: `);
+    path.push(next);
+    current = next;
+  }
+}
+
+function unknown(files: Files, name: string, prefix = ''): UserError {
+  const names = new Set([
+    ...files.prefixed.keys(),
+    ...files.config.sections.keys(),
+    ...files.credentials.sections.keys(),
+  ]);
+  const close = [...names]
+    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+    .filter(({ other, distance }) => distance <= Math.max(2, name.length / 3) && profileName(other) === undefined)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ other }) => other);
+  const where = `${files.config.path} or ${files.credentials.path}`;
+  const sessions = findSessionNames(files);
+  const hint =
+    close.length > 0
+      ? `did you mean ${close.join(' or ')}?`
+      : sessions.length > 0
+        ? `the session profiles are ${few(sessions)}`
+        : `add [profile ${name}] with source_profile and mfa_serial to ${files.config.path}`;
+  return new UserError('config', `${prefix}no profile "${name}" in ${where}`, hint);
+}
+
+/** Levenshtein's distance: how many characters to put in, take out or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** The first names of a list, and how many more there are. */
+export function few(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+}
+
+/** All session profiles, in the files' order: those with a source and no `role_arn`. */
+export function findSessionNames(files: Files): string[] {
+  const names = new Set<string>();
+  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
+  for (const name of [...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()]) {
+    names.add(name.endsWith('-long-term') ? name.slice(0, -'-long-term'.length) : name);
+  }
+  return [...names].filter((name) => !setting(files, name, 'role_arn') && sourceOf(files, name) !== undefined);
+}
+
+/** All session and role profiles, for completion. */
+export function findNames(files: Files): string[] {
+  return findSessions(files).flatMap(({ name, roles }) => [name, ...roles.map((role) => role.name)]);
+}
+
+/**
+ * The session profile behind a name: itself, or the one that a role profile chains off.
+ * @throws UserError `config`, see `climb`
+ */
+export function findSession(files: Files, name: string): SessionProfile {
+  if (!exists(files, name) && sourceOf(files, name) === undefined) throw unknown(files, name);
+  return describe(files, climb(files, name), rolesBySession(files));
+}
+
+/** All session profiles with the role profiles behind them; linear in the size of the files. */
+export function findSessions(files: Files): SessionProfile[] {
+  const roles = rolesBySession(files);
+  return findSessionNames(files).map((name) => describe(files, name, roles));
+}
+
+function describe(files: Files, name: string, roles: ReadonlyMap<string, readonly string[]>): SessionProfile {
+  const section = files.credentials.sections.get(name);
+  return {
+    name,
+    source: sourceOf(files, name),
+    link: setting(files, name, 'source_profile'),
+    written: section !== undefined,
+    hasSession: tokenKeys.some((key) => section?.entries.get(key)?.value),
+    expires: section?.entries.get('x_security_token_expires')?.value,
+    roles: (roles.get(name) ?? []).map((role) => ({
+      name: role,
+      serial: setting(files, role, 'mfa_serial'),
+      duration: setting(files, role, 'duration_seconds'),
+    })),
+  };
+}
+
+/** Which role profiles chain off which profile, directly or through other roles. Each link is followed once. */
+function rolesBySession(files: Files): Map<string, string[]> {
+  const ends = new Map<string, string | undefined>();
+  const end = (name: string): string | undefined => {
+    const path: string[] = [];
+    let current: string | undefined = name;
+    while (current !== undefined && !ends.has(current) && setting(files, current, 'role_arn')) {
+      ends.set(current, undefined);
+      path.push(current);
+      current = setting(files, current, 'source_profile')?.value;
+    }
+    const found = current === undefined || ends.has(current) ? ends.get(current ?? '') : current;
+    for (const role of path) ends.set(role, found);
+    return found;
+  };
+  const roles = new Map<string, string[]>();
+  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
+  for (const name of new Set([...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()])) {
+    if (!setting(files, name, 'role_arn')) continue;
+    const session = end(name);
+    if (session === undefined) continue;
+    const names = roles.get(session);
+    if (names) names.push(name);
+    else roles.set(session, [name]);
+  }
+  return roles;
+}
+
+/**
+ * Finds all that a refresh of the session profile needs, and refuses what must not or cannot be done; nothing has been asked by then.
+ * @throws UserError `config`, with the edit that mends it
+ */
+export function findIdentity(files: Files, session: SessionProfile, env: Environment, serialNumber?: string): Identity {
+  const { name, source } = session;
+  checkName(name);
+  if (source === undefined) throw noSource(files, session);
+  if (source === name) {
+    const hint = `rename the section with the long-lived keys to [${name}-long-term] and delete source_profile`;
+    throw new UserError(
+      'config',
+      `${name} is its own source, so the session would overwrite the long-lived keys (${session.link?.where})`,
+      hint,
+    );
+  }
+  checkTarget(files.credentials, name);
+  if (!exists(files, source))
+    throw unknown(files, source, session.link ? `source_profile of ${session.link.where}: ` : '');
+  const keys = findKeys(files, source);
+  const { serial, mfaProcess } = findDevice(files, session, source, serialNumber);
+  const profiles = [name, source];
+  return {
+    session,
+    source,
+    keys,
+    serial,
+    mfaProcess,
+    region: findRegion(files, profiles, env, serial),
+    endpoint: findEndpoint(files, profiles, env),
+    caBundle: env.AWS_CA_BUNDLE || first(files, profiles, 'ca_bundle')?.value,
+    duration: setting(files, name, 'duration_seconds'),
+  };
+}
+
+function first(files: Files, names: readonly string[], key: string): Setting | undefined {
+  for (const name of names) {
+    const found = setting(files, name, key);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** A header with these would end early, or be read as another name, or be copied into every section. */
+function checkName(name: string): void {
+  if (name !== '' && name === name.trim() && name !== 'DEFAULT' && !/[\]\x00-\x1f\x7f-\x9f]/.test(name)) return;
+  throw new UserError(
+    'config',
+    `${JSON.stringify(name)} cannot be the name of a section that all AWS tools read`,
+    'give the profile a name without ], blanks at its ends and control characters',
+  );
+}
+
+/** Long-lived keys are never overwritten, and nothing is written where two readers would see two different sections. */
+export function checkTarget(credentials: Document, name: string): void {
+  const { path } = credentials;
+  const section = credentials.sections.get(name);
+  const hidden = credentials.hidden.find((header) => header.name === name || header.section === name);
+  const longer = [...credentials.sections.values()].find((other) => other.name.startsWith(`${name}]`));
+  const odd = hidden ?? longer ?? (section && /^[^#;]/.test(section.trailer) ? section : undefined);
+  if (odd) {
+    throw new UserError(
+      'config',
+      `${path} line ${odd.line + 1}: AWS tools disagree whether this is the header of a section`,
+      'let the line begin at the margin and end with the ]',
+    );
+  }
+  if (!section) return;
+  const value = (key: string) => section.entries.get(key)?.value;
+  for (const key of [...sessionKeys, ...tokenKeys]) {
+    const found = inPlace({ document: credentials, section }, key);
+    if (found?.value.includes('\n')) word(key, found);
+  }
+  const keys = value('aws_access_key_id') || value('aws_secret_access_key');
+  const temporary = tokenKeys.some(value) && !value('aws_access_key_id')?.startsWith('AKIA');
+  if (!keys || temporary) return;
+  throw new UserError(
+    'config',
+    `[${name}] in ${path} line ${section.line + 1} holds long-lived keys, which are never overwritten`,
+    `rename that section to [${name}-long-term]; if the profile ${name} has a source_profile, let it name ${name}-long-term`,
+  );
+}
+
+/** Keys as the stock tools would find them: the credentials file first, then the config, then `credential_process`. */
+function findKeys(files: Files, source: string): SourceKeys {
+  const places = placesOf(files, source);
+  const token = places.flatMap((place) => tokenKeys.flatMap((key) => inPlace(place, key) ?? []))[0];
+  if (token) {
+    throw new UserError(
+      'config',
+      `the source ${source} is itself a session (${token.where}); STS gives sessions for long-lived keys only`,
+      'let source_profile name the profile with the long-lived keys',
+    );
+  }
+  const ordered = [
+    ...places.filter((place) => place.document === files.credentials),
+    ...places.filter((place) => place.document !== files.credentials),
+  ];
+  for (const place of ordered) {
+    const id = inPlace(place, 'aws_access_key_id');
+    const secret = inPlace(place, 'aws_secret_access_key');
+    if (id && secret) {
+      return {
+        accessKeyId: word('aws_access_key_id', id),
+        secretAccessKey: word('aws_secret_access_key', secret),
+        where: `[${place.section.name}] in ${place.document.path}`,
+      };
+    }
+    if (id || secret) {
+      const [there, missing] = id
+        ? ['aws_access_key_id', 'aws_secret_access_key']
+        : ['aws_secret_access_key', 'aws_access_key_id'];
+      throw new UserError(
+        'config',
+        `the source ${source} has ${there} but no ${missing} (${(id ?? secret)?.where})`,
+        `add ${missing} there`,
+      );
+    }
+  }
+  for (const place of ordered) {
+    const command = inPlace(place, 'credential_process');
+    if (command) return { process: command.value, where: command.where };
+  }
+  const role = setting(files, source, 'role_arn');
+  if (role)
+    throw new UserError(
+      'config',
+      `the source ${source} is a role (${role.where}); STS gives sessions for long-lived keys only`,
+      'let source_profile name the profile with the long-lived keys',
+    );
+  throw new UserError(
+    'config',
+    `the source ${source} has no keys in ${files.credentials.path} or ${files.config.path}`,
+    `add aws_access_key_id and aws_secret_access_key to [${source}] in ${files.credentials.path}`,
+  );
+}
+
+function findDevice(files: Files, session: SessionProfile, source: string, serialNumber: string | undefined) {
+  const looked: string[] = [];
+  if (serialNumber !== undefined)
+    return { serial: checkSerial(serialNumber, '--serial-number', 'usage'), mfaProcess: undefined };
+  for (const name of new Set([session.name, source, 'default'])) {
+    const places = placesOf(files, name);
+    for (const place of places) {
+      looked.push(`[${place.section.name}] in ${place.document.path}`);
+      const found =
+        inPlace(place, 'mfa_serial') ??
+        (place.document === files.credentials ? inPlace(place, 'aws_mfa_device') : undefined);
+      if (!found) continue;
+      const mfaProcess = inPlace(place, 'mfa_process');
+      if (mfaProcess?.value.includes('\n')) word('mfa_process', mfaProcess);
+      return { serial: checkSerial(word('mfa_serial', found), found.where, 'config'), mfaProcess };
+    }
+  }
+  const roles = session.roles.filter((role) => role.serial);
+  const move = roles[0]?.serial ? ` (${roles[0].serial.where} has one, but that is the role's)` : '';
+  throw new UserError(
+    'config',
+    `no MFA device for ${session.name}: no mfa_serial in ${looked.join(', ')}${move}`,
+    `add mfa_serial = ${roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} to [profile ${session.name}] in ${files.config.path}`,
+    `aws iam list-mfa-devices --profile ${source} shows it, if your keys may ask; so does the console under Security credentials`,
+  );
+}
+
+/** AWS's own pattern for SerialNumber; GetSessionToken takes codes from TOTP devices only. */
+function checkSerial(serial: string, where: string, code: 'usage' | 'config'): string {
+  if (/^arn:[^:]*:iam::\d*:u2f\//.test(serial)) {
+    throw new UserError(
+      code,
+      `${serial} is a FIDO device or passkey (${where}), and STS takes no codes from those`,
+      'add an authenticator app or a TOTP token to the IAM user, and set mfa_serial to that one',
+    );
+  }
+  if (/^[\w+=/:,.@-]{9,256}$/.test(serial)) return serial;
+  throw new UserError(
+    code,
+    `"${serial}" is not the serial number or ARN of an MFA device (${where})`,
+    'it looks like arn:aws:iam::<account>:mfa/<device>',
+  );
+}
+
+function findRegion(files: Files, profiles: readonly string[], env: Environment, serial: string): string {
+  const partition = /^arn:([^:]+):/.exec(serial)?.[1];
+  const candidates = [
+    { value: env.AWS_REGION ?? '', where: 'AWS_REGION' },
+    { value: env.AWS_DEFAULT_REGION ?? '', where: 'AWS_DEFAULT_REGION' },
+    ...profiles.flatMap((name) => setting(files, name, 'region') ?? []),
+  ];
+  for (const { value, where } of candidates) {
+    if (value === '' || (partition && partitionOf(value) !== partition)) continue;
+    if (/^[a-z0-9][a-z0-9-]*$/i.test(value)) return value;
+    throw new UserError('config', `"${value}" is not a region (${where})`, 'it looks like eu-west-1');
+  }
+  const region = partition ? defaultRegions[partition] : defaultRegions.aws;
+  if (region) return region;
+  throw new UserError(
+    'config',
+    `no region for the partition ${partition} of the MFA device`,
+    `add region to [profile ${profiles[0]}] in ${files.config.path}, or set AWS_REGION`,
+  );
+}
+
+const defaultRegions: Readonly<Record<string, string>> = {
+  aws: 'us-east-1',
+  'aws-cn': 'cn-north-1',
+  'aws-us-gov': 'us-gov-west-1',
+};
+
+/** https://docs.aws.amazon.com/general/latest/gr/aws-arns-and-namespaces.html lists the partitions. */
+function partitionOf(region: string): string {
+  const prefixes = {
+    'cn-': 'aws-cn',
+    'us-gov-': 'aws-us-gov',
+    'us-iso-': 'aws-iso',
+    'us-isob-': 'aws-iso-b',
+    'eu-isoe-': 'aws-iso-e',
+    'us-isof-': 'aws-iso-f',
+    'eusc-': 'aws-eusc',
+  };
+  return Object.entries(prefixes).find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'aws';
+}
+
+/** In the order of the SDKs' guide: for STS before for all services, the environment before the file. */
+function findEndpoint(files: Files, profiles: readonly string[], env: Environment): string | undefined {
+  if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
+  const candidates = [
+    { value: env.AWS_ENDPOINT_URL_STS, where: 'AWS_ENDPOINT_URL_STS' },
+    { value: env.AWS_ENDPOINT_URL, where: 'AWS_ENDPOINT_URL' },
+    ...profiles.flatMap((name) =>
+      [serviceEndpoint(files, name) ?? [], setting(files, name, 'endpoint_url') ?? []].flat(),
+    ),
+  ];
+  const found = candidates.find(({ value }) => value);
+  if (!found?.value) return undefined;
+  if (URL.canParse(found.value) && /^https?:$/.test(new URL(found.value).protocol)) return found.value;
+  throw new UserError(
+    'config',
+    `"${found.value}" is not the URL of an endpoint (${found.where})`,
+    'it looks like https://sts.eu-west-1.amazonaws.com',
+  );
+}
+
+/** `services = X` of a profile, and `endpoint_url` in the `sts` block of `[services X]`. */
+function serviceEndpoint(files: Files, name: string): Setting | undefined {
+  const services = setting(files, name, 'services');
+  const section = services && files.config.sections.get(`services ${services.value}`);
+  const block = section && inPlace({ document: files.config, section }, 'sts');
+  const url = block && parseNested(block.value).endpoint_url;
+  return block && typeof url === 'string' ? { value: url, where: block.where } : undefined;
+}
+
+/** No source: either the layout of AWS's guide, whose every edit can be named, or nothing to begin with. */
+function noSource(files: Files, session: SessionProfile): UserError {
+  const { name } = session;
+  const own = placesOf(files, name).find(({ section }) => section.entries.get('aws_access_key_id')?.value);
+  const config = files.config.path;
+  if (!own || session.hasSession) {
+    return new UserError(
+      'config',
+      `${name} has no source: no source_profile, and no section [${name}-long-term] with your long-lived keys`,
+      `add [${name}-long-term] with aws_access_key_id and aws_secret_access_key to ${files.credentials.path}`,
+      `add mfa_serial = arn:aws:iam::<account>:mfa/<device> to [profile ${name}] in ${config}`,
+    );
+  }
+  const label = `[${own.section.name}]`;
+  const serials = session.roles.flatMap((role) => role.serial ?? []);
+  const serial = setting(files, name, 'mfa_serial');
+  const header = files.prefixed.has(name) ? `to [profile ${name}]` : `to a new section [profile ${name}]`;
+  const keys =
+    own.document === files.credentials
+      ? `in ${own.document.path} line ${own.section.line + 1}: rename ${label} to [${name}-long-term]`
+      : `move aws_access_key_id and aws_secret_access_key from ${label} in ${config} to a section [${name}-long-term] in ${files.credentials.path}`;
+  const device = serial
+    ? []
+    : [`in ${config}: add mfa_serial = ${serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} ${header}`];
+  return new UserError(
+    'config',
+    `${name} holds the long-lived keys itself (${label} in ${own.document.path} line ${own.section.line + 1}), so there is no place for a session`,
+    keys,
+    ...device,
+    ...serials.slice(0, 5).map(({ where }) => `delete mfa_serial from ${where}: the session has the MFA already`),
+    ...(serials.length > 5 ? [`and the same in ${serials.length - 5} more role profiles`] : []),
+    `roles keep source_profile = ${name}; then run refresh-mfa ${name}`,
+  );
+}

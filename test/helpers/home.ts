@@ -1,0 +1,101 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { LocalSts, User } from './sts';
+
+/** A home folder of its own; `~/.aws` exists only once one of its files was written. */
+export interface Home {
+  readonly path: string;
+  readonly configPath: string;
+  readonly credentialsPath: string;
+  readCredentials(): string;
+  readCredentialsBytes(): Buffer;
+  writeConfig(content: string | Buffer): void;
+  writeCredentials(content: string | Buffer, mode?: number): void;
+  /** The permission bits of the credentials file. */
+  mode(): number;
+  /** The names in `~/.aws`, sorted; none when it does not exist. */
+  listAws(): string[];
+}
+
+export interface HomeFiles {
+  readonly config?: string | Buffer;
+  readonly credentials?: string | Buffer;
+  readonly mode?: number;
+}
+
+/** The users of the two long-lived keys in examples/credentials, with the devices that examples/config names. */
+export const devices = {
+  bob: {
+    accessKeyId: 'NOTETHISISNOTREALKEY',
+    secretAccessKey: 'ANDTHISISNOTEITHERavalidKEY+Butpleasetry',
+    userArn: 'arn:aws:iam::123456781234:user/bob',
+    serial: 'arn:aws:iam::123456781234:mfa/bob',
+    totpSecret: Buffer.from('the device on the desk of bob'),
+  },
+  bjohnson: {
+    accessKeyId: 'THISISNOTAREALKEYYES',
+    secretAccessKey: 'SPOILERALERTThisKeyISNOTVALIDJustExample',
+    userArn: 'arn:aws:iam::789012347890:user/bjohnson',
+    serial: 'arn:aws:iam::789012347890:mfa/bjohnson',
+    totpSecret: Buffer.from('the telephone of bjohnson'),
+  },
+} as const satisfies Record<string, User>;
+
+/** Makes a home folder that goes when the test ends; `mode` is that of the credentials file, 600 if not given. */
+export function makeHome(t: TestContext, files: HomeFiles = {}): Home {
+  // Resolved, since macOS's temporary folder is behind a symlink and messages name paths.
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
+  const aws = join(path, '.aws');
+  t.after(() => {
+    // A test may have left the folder read-only.
+    if (existsSync(aws)) chmodSync(aws, 0o700);
+    rmSync(path, { recursive: true, force: true });
+  });
+
+  const configPath = join(aws, 'config');
+  const credentialsPath = join(aws, 'credentials');
+  const write = (file: string, content: string | Buffer, mode: number) => {
+    mkdirSync(aws, { recursive: true, mode: 0o700 });
+    writeFileSync(file, content);
+    // The umask has no say here.
+    chmodSync(file, mode);
+  };
+  const home: Home = {
+    path,
+    configPath,
+    credentialsPath,
+    readCredentials: () => readFileSync(credentialsPath, 'utf8'),
+    readCredentialsBytes: () => readFileSync(credentialsPath),
+    writeConfig: (content) => write(configPath, content, 0o600),
+    writeCredentials: (content, mode = 0o600) => write(credentialsPath, content, mode),
+    mode: () => statSync(credentialsPath).mode & 0o777,
+    listAws: () => (existsSync(aws) ? readdirSync(aws).sort() : []),
+  };
+  if (files.config !== undefined) home.writeConfig(files.config);
+  if (files.credentials !== undefined) home.writeCredentials(files.credentials, files.mode);
+  return home;
+}
+
+/** A home with the two files of examples/, whose two users the STS then knows. */
+export function seedHome(t: TestContext, sts: LocalSts): Home {
+  sts.addUser(devices.bob);
+  sts.addUser(devices.bjohnson);
+  const examples = resolve(__dirname, '../../examples');
+  return makeHome(t, {
+    config: readFileSync(join(examples, 'config')),
+    credentials: readFileSync(join(examples, 'credentials')),
+  });
+}

@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Home } from './home';
+import type { LocalSts } from './sts';
+
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+/** Where a program runs: its whole environment is made from these and PATH. `program` replaces the one under test. */
+export interface Surroundings {
+  readonly home: Home;
+  readonly sts?: LocalSts;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly program?: Command;
+}
+
+/** `stdin` is written and closed; 'open' is a pipe that stays open and silent; without it, /dev/null. */
+export interface RunOptions extends Surroundings {
+  readonly stdin?: string | 'open';
+  readonly timeoutMs?: number;
+}
+
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Result extends Output {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly ms: number;
+}
+
+/** A process that still runs; `done` has to be awaited, since that is where its output is checked. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly done: Promise<Result>;
+  /** What was printed so far. */
+  output(): Output;
+}
+
+/** The program under test: $REFRESH_MFA_BIN (a script for Node or an executable), else the source. */
+export function command(): Command {
+  const bin = process.env.REFRESH_MFA_BIN;
+  if (bin) {
+    const file = resolve(bin);
+    return /\.c?js$/.test(file) ? { file: process.execPath, args: [file] } : { file, args: [] };
+  }
+  const loader = pathToFileURL(require.resolve('tsx')).href;
+  return { file: process.execPath, args: ['--import', loader, resolve(__dirname, '../../refresh.ts')] };
+}
+
+/** The environment of a child, in which nothing of the test's own is left but PATH. */
+export function environment({ home, sts, env }: Surroundings): Record<string, string> {
+  return {
+    HOME: home.path,
+    USERPROFILE: home.path,
+    PATH: process.env.PATH ?? '',
+    TZ: 'UTC',
+    LANG: 'C.UTF-8',
+    ...(sts && { AWS_ENDPOINT_URL_STS: sts.url }),
+    ...env,
+  };
+}
+
+/** Runs the program to its end. Rejects when that takes longer than `timeoutMs` (60 s), or when it printed a secret. */
+export async function run(args: readonly string[], options: RunOptions): Promise<Result> {
+  return start(args, options).done;
+}
+
+/** Starts the program and returns at once, for tests that signal it or watch it. */
+export function start(args: readonly string[], options: RunOptions): Running {
+  const { stdin, timeoutMs = 60_000, program = command() } = options;
+  const secrets = secretsOf(options);
+  for (const code of codesOf(args, stdin)) secrets.set(code, 'a one-time password');
+
+  const began = performance.now();
+  const child = spawn(program.file, [...program.args, ...args], {
+    cwd: options.cwd ?? options.home.path,
+    env: environment(options),
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  // A program may end without having read all of it.
+  child.stdin?.on('error', () => {});
+  if (stdin !== undefined && stdin !== 'open') child.stdin?.end(stdin);
+
+  const done = new Promise<Result>((fulfil, reject) => {
+    const late = setTimeout(() => {
+      child.kill('SIGKILL');
+      // A grandchild that holds the pipes open must not hold up the test.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      reject(new Error(`still running after ${timeoutMs} ms\nstdout: ${stdout}\nstderr: ${stderr}`));
+    }, timeoutMs);
+    child.on('error', (error) => {
+      clearTimeout(late);
+      reject(error);
+    });
+    child.on('close', (status, signal) => {
+      clearTimeout(late);
+      const result = { status, signal, stdout, stderr, ms: performance.now() - began };
+      try {
+        assertNoSecrets(result, new Map([...secrets, ...secretsOf(options)]));
+        if (status !== 0) assertNoStackTrace(result);
+        fulfil(result);
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  return { child, done, output: () => ({ stdout, stderr }) };
+}
+
+/** Every secret that could show, with what it is: those of the two files as they are now, and those of the STS. */
+export function secretsOf({ home, sts, env = {} }: Surroundings): Map<string, string> {
+  const secrets = new Map<string, string>();
+  for (const secret of sts?.secrets ?? []) secrets.set(secret, 'a secret access key or session token of the STS');
+  const files = [home.configPath, home.credentialsPath, env.AWS_CONFIG_FILE, env.AWS_SHARED_CREDENTIALS_FILE];
+  for (const file of files) {
+    const text = file === undefined ? '' : readIfReadable(file.replace(/^~(?=\/)/, home.path));
+    const values = /^\s*(aws_secret_access_key|aws_session_token|aws_security_token)\s*[=:]\s*["']?([^\s"']+)/gim;
+    for (const [, key = '', value = ''] of text.matchAll(values)) secrets.set(value, `a value of ${key.toLowerCase()}`);
+  }
+  return secrets;
+}
+
+/** Throws, naming the stream and the kind of secret but never the secret. Codes count only where no digit adjoins. */
+export function assertNoSecrets(output: Output, secrets: ReadonlyMap<string, string>): void {
+  for (const [stream, text] of Object.entries({ stdout: output.stdout, stderr: output.stderr })) {
+    for (const [secret, kind] of secrets) {
+      if (isShown(secret, text)) throw new Error(`${stream} shows ${kind}`);
+    }
+  }
+}
+
+function isShown(secret: string, text: string): boolean {
+  if (/^\d{6}$/.test(secret)) return new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text);
+  // What is shorter is a stand-in that ordinary words may contain.
+  return secret.length >= 16 && text.includes(secret);
+}
+
+function assertNoStackTrace({ stdout, stderr }: Output): void {
+  if (/^ {4}at /m.test(`${stdout}\n${stderr}`)) throw new Error(`a stack trace was printed\n${stdout}\n${stderr}`);
+}
+
+function codesOf(args: readonly string[], stdin = ''): string[] {
+  const given = args.flatMap((arg, index) => {
+    if (arg === '-t' || arg === '--token-code') return [args[index + 1] ?? ''];
+    return [/^(?:-t|--token-code=)(.+)$/.exec(arg)?.[1] ?? ''];
+  });
+  return [...given, ...stdin.split('\n')].flatMap((text) => text.replace(/\s/g, '').match(/(?<!\d)\d{6}(?!\d)/g) ?? []);
+}
+
+function readIfReadable(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,579 @@
+// An STS on loopback: recomputes every signature, takes every one-time password once, and misbehaves on request.
+import { createHash, createHmac, type Hash, type Hmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SignatureV4 } from '@smithy/signature-v4';
+
+const xmlns = 'https://sts.amazonaws.com/doc/2011-06-15/';
+const stepMs = 30_000;
+const freshnessMs = 5 * 60_000;
+
+/** An IAM user with long-lived keys and a virtual MFA device. */
+export interface User {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly userArn: string;
+  readonly serial: string;
+  readonly totpSecret: Buffer;
+}
+
+/** One POST as it arrived, refused or not; `region` comes from the credential scope, `port` is the client's. */
+export interface Call {
+  readonly action: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly accessKeyId: string;
+  readonly region: string;
+  readonly at: number;
+  readonly port: number;
+}
+
+/**
+ * What one POST meets instead of an ordinary answer. `drop` closes the connection unprocessed; `drop-after` closes it
+ * once the request has taken effect, so the code is used up; `delay` is followed by the ordinary answer.
+ */
+export type Behaviour =
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'silent' | 'drop' | 'drop-after' | 'throttle' | 'empty' | 'partial' }
+  | { readonly kind: 'status'; readonly status: 500 | 503 }
+  | { readonly kind: 'html'; readonly status: number }
+  | { readonly kind: 'error'; readonly status: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'raw'; readonly status: number; readonly contentType: string; readonly body: string };
+
+export interface StsOptions {
+  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
+  readonly host?: string;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+interface Principal {
+  readonly kind: 'user' | 'session' | 'role';
+  readonly arn: string;
+  readonly userId: string;
+  readonly secretAccessKey: string;
+  readonly user: User;
+  readonly mfa: boolean;
+  readonly sessionToken?: string;
+  readonly expires?: number;
+}
+
+interface Scope {
+  readonly accessKeyId: string;
+  readonly region: string;
+  readonly service: string;
+  readonly signedHeaders: readonly string[];
+  readonly signature: string;
+}
+
+type Params = Readonly<Record<string, string>>;
+type Tree = { readonly [tag: string]: string | Tree };
+
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+class Sha256 {
+  readonly #secret: NodeJS.ArrayBufferView | string | undefined;
+  #hash: Hash | Hmac;
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.#secret = secret instanceof ArrayBuffer ? Buffer.from(secret) : (secret as NodeJS.ArrayBufferView | string);
+    this.#hash = this.#begin();
+  }
+
+  #begin(): Hash | Hmac {
+    return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', this.#secret);
+  }
+
+  reset(): void {
+    this.#hash = this.#begin();
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+}
+
+/** The code a virtual MFA device shows (RFC 6238, SHA-1, 30 s, six digits), `stepOffset` steps away from `now`. */
+export function totp(secret: Buffer, stepOffset = 0, now = Date.now()): string {
+  return codeAt(secret, Math.floor(now / stepMs) + stepOffset);
+}
+
+/** Listens on a free port of 127.0.0.1, or of `host`; HTTPS when given a key and certificate. */
+export async function startSts(options: StsOptions = {}): Promise<LocalSts> {
+  const sts = new LocalSts(options);
+  await sts.listen(options.host ?? '127.0.0.1');
+  return sts;
+}
+
+/** The running server. Its one-time passwords follow the real time, whatever `clockOffsetMs` says. */
+export class LocalSts {
+  url = '';
+  /** TCP connections accepted so far. */
+  connections = 0;
+  /** How far ahead the server's clock is: its Date header, its view of X-Amz-Date, and Expiration. */
+  clockOffsetMs = 0;
+  /** Makes the session tokens that are issued. */
+  tokenShape: () => string = longToken;
+  readonly calls: Call[] = [];
+  /** Every secret access key and session token that was issued or received. */
+  readonly secrets = new Set<string>();
+
+  readonly #scheme: 'http' | 'https';
+  readonly #server;
+  readonly #sockets = new Set<Socket>();
+  readonly #changes = new EventEmitter();
+  readonly #behaviours: Behaviour[] = [];
+  readonly #principals = new Map<string, Principal>();
+  readonly #usedSteps = new Set<string>();
+
+  constructor({ tls }: StsOptions) {
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
+      // A client that hangs up half-way leaves nobody to answer.
+      this.#handle(request, response).catch(() => request.socket.destroy());
+    };
+    this.#scheme = tls ? 'https' : 'http';
+    this.#server = tls ? createTlsServer({ ...tls }, listener) : createServer(listener);
+    // The real one outlives the seconds it takes to type a code, Node's default of 5 s may not.
+    this.#server.keepAliveTimeout = 60_000;
+    this.#server.on('connection', (socket: Socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      // Resets are part of what is tested.
+      socket.on('error', () => {});
+      this.#changes.emit('change');
+    });
+  }
+
+  async listen(host: string): Promise<void> {
+    this.#server.listen(0, host);
+    await once(this.#server, 'listening');
+    const { port } = this.#server.address() as AddressInfo;
+    this.url = `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  /** Stops listening and cuts every connection. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.hangUp();
+    await closed;
+  }
+
+  /** Cuts every open connection, as a load balancer does with idle ones. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Waits, 30 s at most, until `holds` is true; asks again at every connection and every call. */
+  async until(holds: () => boolean): Promise<void> {
+    const signal = AbortSignal.timeout(30_000);
+    while (!holds()) {
+      await once(this.#changes, 'change', { signal }).catch(() => {
+        throw new Error(`the STS waited 30 s in vain: ${this.connections} connections, ${this.calls.length} calls`);
+      });
+    }
+  }
+
+  addUser(user: User): void {
+    this.secrets.add(user.secretAccessKey);
+    this.#principals.set(user.accessKeyId, {
+      kind: 'user',
+      arn: user.userArn,
+      userId: `AIDA${randomId(17)}`,
+      secretAccessKey: user.secretAccessKey,
+      user,
+      mfa: false,
+    });
+  }
+
+  /** Queues what the next POSTs meet, one each, first in, first out; then all is ordinary again. */
+  behave(...behaviours: readonly Behaviour[]): void {
+    this.#behaviours.push(...behaviours);
+  }
+
+  /** Lets used codes be used again, for what runs more often than a device changes its code. */
+  forgetCodes(): void {
+    this.#usedSteps.clear();
+  }
+
+  #now(): number {
+    return Date.now() + this.clockOffsetMs;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    response.setHeader('Date', new Date(this.#now()).toUTCString());
+    if (request.method !== 'POST') {
+      response.writeHead(302, { Location: 'https://aws.amazon.com/iam' }).end();
+      return;
+    }
+
+    const params = Object.fromEntries(new URLSearchParams(body.toString('utf8')));
+    const scope = parseAuthorization(request.headers.authorization ?? '');
+    const token = request.headers['x-amz-security-token'];
+    if (typeof token === 'string' && token !== '') this.secrets.add(token);
+    this.calls.push({
+      action: params.Action ?? '',
+      params,
+      accessKeyId: scope?.accessKeyId ?? '',
+      region: scope?.region ?? '',
+      at: Date.now(),
+      port: request.socket.remotePort ?? 0,
+    });
+    this.#changes.emit('change');
+
+    const behaviour = this.#behaviours.shift();
+    if (behaviour?.kind === 'silent') return;
+    if (behaviour?.kind === 'drop') {
+      request.socket.destroy();
+      return;
+    }
+    if (behaviour?.kind === 'delay') await sleep(behaviour.ms, undefined, { ref: false });
+    const reply =
+      (behaviour && this.#misbehave(behaviour)) ??
+      (await this.#process(request, body, params, scope).catch((error: unknown) => {
+        if (error instanceof Refusal) return refusalReply(error);
+        throw error;
+      }));
+    if (behaviour?.kind === 'drop-after') {
+      request.socket.destroy();
+      return;
+    }
+    response.writeHead(reply.status, { 'Content-Type': reply.contentType }).end(reply.body);
+  }
+
+  #misbehave(behaviour: Behaviour): Reply | undefined {
+    switch (behaviour.kind) {
+      case 'status':
+        return refusalReply(
+          behaviour.status === 500
+            ? new Refusal(500, 'InternalFailure', 'The request processing has failed because of an unknown error.')
+            : new Refusal(
+                503,
+                'ServiceUnavailable',
+                'The request has failed due to a temporary failure of the server.',
+              ),
+        );
+      case 'throttle':
+        return refusalReply(new Refusal(400, 'Throttling', 'Rate exceeded'));
+      case 'error':
+        return refusalReply(new Refusal(behaviour.status, behaviour.code, behaviour.message));
+      case 'html':
+        return {
+          status: behaviour.status,
+          contentType: 'text/html; charset=utf-8',
+          body: '<!DOCTYPE html>\n<html><head><title>Guest Wi-Fi</title></head><body><h1>Please sign in</h1></body></html>\n',
+        };
+      case 'empty':
+        return answer('GetSessionToken', {});
+      case 'partial': {
+        const { SessionToken: _, ...rest } = this.#newCredentials(43_200).xml;
+        return answer('GetSessionToken', { Credentials: rest });
+      }
+      case 'raw':
+        return behaviour;
+      default:
+        return undefined;
+    }
+  }
+
+  async #process(request: IncomingMessage, body: Buffer, params: Params, scope: Scope | undefined): Promise<Reply> {
+    const caller = await this.#authenticate(request, body, scope);
+    switch (params.Action) {
+      case 'GetSessionToken':
+        return this.#getSessionToken(caller, params);
+      case 'AssumeRole':
+        return this.#assumeRole(caller, params);
+      case 'GetCallerIdentity':
+        return answer('GetCallerIdentity', { Arn: caller.arn, UserId: caller.userId, Account: accountOf(caller.arn) });
+      default:
+        throw new Refusal(400, 'InvalidAction', 'Could not find operation for version 2011-06-15');
+    }
+  }
+
+  async #authenticate(request: IncomingMessage, body: Buffer, scope: Scope | undefined): Promise<Principal> {
+    if (!request.headers.authorization) {
+      throw new Refusal(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
+    }
+    if (!scope) throw new Refusal(400, 'IncompleteSignature', 'Authorization header is malformed.');
+
+    const caller = this.#principals.get(scope.accessKeyId);
+    const token = request.headers['x-amz-security-token'];
+    if (!caller || caller.sessionToken !== token) {
+      throw new Refusal(403, 'InvalidClientTokenId', 'The security token included in the request is invalid.');
+    }
+
+    const signedAt = parseAmzDate(String(request.headers['x-amz-date'] ?? ''));
+    if (signedAt === undefined) {
+      throw new Refusal(400, 'IncompleteSignature', 'Date must be in ISO-8601 "basic format".');
+    }
+    const stale = describeStale(signedAt, this.#now());
+    if (stale) throw new Refusal(403, 'SignatureDoesNotMatch', stale);
+
+    const expected = await sign(request, body, scope, caller, new Date(signedAt));
+    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(scope.signature))) {
+      throw new Refusal(
+        403,
+        'SignatureDoesNotMatch',
+        'The request signature we calculated does not match the signature you provided. ' +
+          'Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
+      );
+    }
+    if (caller.expires !== undefined && caller.expires <= this.#now()) {
+      throw new Refusal(403, 'ExpiredToken', 'The security token included in the request is expired');
+    }
+    return caller;
+  }
+
+  #getSessionToken(caller: Principal, params: Params): Reply {
+    if (caller.kind !== 'user') {
+      throw new Refusal(403, 'AccessDenied', 'Cannot call GetSessionToken with session credentials');
+    }
+    const seconds = durationOf(params, 43_200, 129_600);
+    const mfa = this.#checkMfa(caller.user, params);
+    const issued = this.#issue(seconds, {
+      kind: 'session',
+      arn: caller.arn,
+      userId: caller.userId,
+      user: caller.user,
+      mfa,
+    });
+    return answer('GetSessionToken', { Credentials: issued });
+  }
+
+  #assumeRole(caller: Principal, params: Params): Reply {
+    const roleArn = params.RoleArn ?? '';
+    const sessionName = params.RoleSessionName ?? '';
+    const role = /^arn:([\w-]+):iam::(\d{12}):role\/(?:[\w+=,.@/-]+\/)?([\w+=,.@-]+)$/.exec(roleArn);
+    if (!role) throw new Refusal(400, 'ValidationError', `${roleArn} is invalid`);
+    if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) throw invalidMember('roleSessionName', 'a valid name');
+    const seconds = durationOf(params, 3_600, 43_200);
+    if (caller.kind !== 'user' && seconds > 3_600) {
+      throw new Refusal(
+        400,
+        'ValidationError',
+        'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining',
+      );
+    }
+    if (!this.#checkMfa(caller.user, params) && !caller.mfa) {
+      throw new Refusal(
+        403,
+        'AccessDenied',
+        `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
+      );
+    }
+    const arn = `arn:${role[1]}:sts::${role[2]}:assumed-role/${role[3]}/${sessionName}`;
+    const userId = `AROA${randomId(17)}:${sessionName}`;
+    return answer('AssumeRole', {
+      AssumedRoleUser: { AssumedRoleId: userId, Arn: arn },
+      // A role's own session does not carry its caller's MFA on.
+      Credentials: this.#issue(seconds, { kind: 'role', arn, userId, user: caller.user, mfa: false }),
+    });
+  }
+
+  #checkMfa(user: User, { SerialNumber: serial, TokenCode: code }: Params): boolean {
+    if (serial === undefined && code === undefined) return false;
+    if (serial === undefined || code === undefined) {
+      throw new Refusal(
+        403,
+        'AccessDenied',
+        'MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.',
+      );
+    }
+    if (!/^\d{6}$/.test(code)) throw invalidMember('tokenCode', 'six digits');
+    if (serial !== user.serial) {
+      throw new Refusal(
+        403,
+        'AccessDenied',
+        'MultiFactorAuthentication failed, unable to validate MFA code.  ' +
+          'Please verify your MFA serial number is valid and associated with this user.',
+      );
+    }
+    const current = Math.floor(Date.now() / stepMs);
+    const step = [current, current - 1, current + 1].find(
+      (candidate) => codeAt(user.totpSecret, candidate) === code && !this.#usedSteps.has(`${serial} ${candidate}`),
+    );
+    if (step === undefined) {
+      throw new Refusal(403, 'AccessDenied', 'MultiFactorAuthentication failed with invalid MFA one time pass code. ');
+    }
+    this.#usedSteps.add(`${serial} ${step}`);
+    return true;
+  }
+
+  #issue(seconds: number, principal: Omit<Principal, 'secretAccessKey' | 'sessionToken' | 'expires'>): Tree {
+    const { xml, expires } = this.#newCredentials(seconds);
+    this.#principals.set(xml.AccessKeyId, {
+      ...principal,
+      secretAccessKey: xml.SecretAccessKey,
+      sessionToken: xml.SessionToken,
+      expires,
+    });
+    return xml;
+  }
+
+  #newCredentials(seconds: number) {
+    const expires = this.#now() + seconds * 1000;
+    const xml = {
+      AccessKeyId: `ASIA${randomId(16)}`,
+      SecretAccessKey: randomBytes(30).toString('base64'),
+      SessionToken: this.tokenShape(),
+      Expiration: new Date(expires).toISOString().replace(/\.\d+Z$/, 'Z'),
+    };
+    this.secrets.add(xml.SecretAccessKey);
+    this.secrets.add(xml.SessionToken);
+    return { xml, expires };
+  }
+}
+
+function codeAt(secret: Buffer, step: number): string {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const digest = createHmac('sha1', secret).update(counter).digest();
+  const offset = digest.readUInt8(digest.length - 1) & 0x0f;
+  const number = (digest.readUInt32BE(offset) & 0x7fff_ffff) % 1_000_000;
+  return String(number).padStart(6, '0');
+}
+
+function randomId(length: number): string {
+  return Array.from(randomBytes(length), (byte) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[byte % 32]).join('');
+}
+
+// Real tokens hold every character that a careless INI writer would quote.
+function longToken(): string {
+  const token = randomBytes(298).toString('base64');
+  return token.includes('/') && token.includes('+') ? token : longToken();
+}
+
+function parseAuthorization(header: string): Scope | undefined {
+  const [, accessKeyId, region, service, signedHeaders, signature] =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$/.exec(
+      header,
+    ) ?? [];
+  if (!accessKeyId || !region || !service || !signedHeaders || !signature) return undefined;
+  return { accessKeyId, region, service, signedHeaders: signedHeaders.split(';'), signature };
+}
+
+async function sign(
+  request: IncomingMessage,
+  body: Buffer,
+  scope: Scope,
+  caller: Principal,
+  signingDate: Date,
+): Promise<string> {
+  if (scope.service !== 'sts') {
+    throw new Refusal(403, 'SignatureDoesNotMatch', "Credential should be scoped to correct service: 'sts'.");
+  }
+  if (!scope.signedHeaders.includes('host')) {
+    throw new Refusal(403, 'SignatureDoesNotMatch', "'Host' must be a 'SignedHeader' in the AWS Authorization.");
+  }
+  // The signer trusts this header for the hash of the body, so the body has to be compared with it here.
+  const claimed = request.headers['x-amz-content-sha256'];
+  if (claimed !== undefined && claimed !== createHash('sha256').update(body).digest('hex')) {
+    throw new Refusal(403, 'SignatureDoesNotMatch', 'The provided x-amz-content-sha256 header does not match.');
+  }
+  const signer = new SignatureV4({
+    service: scope.service,
+    region: scope.region,
+    credentials: { accessKeyId: scope.accessKeyId, secretAccessKey: caller.secretAccessKey },
+    sha256: Sha256,
+    // Clients that sent no hash of the body did not sign one either.
+    applyChecksum: false,
+  });
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sts');
+  const signed = await signer.sign(
+    {
+      method: request.method ?? '',
+      protocol: 'http:',
+      hostname: '',
+      path: pathname,
+      query: Object.fromEntries(searchParams),
+      headers: Object.fromEntries(scope.signedHeaders.map((name) => [name, String(request.headers[name] ?? '')])),
+      body,
+    },
+    { signingDate, signableHeaders: new Set(scope.signedHeaders) },
+  );
+  return parseAuthorization(signed.headers.authorization ?? '')?.signature ?? '';
+}
+
+function parseAmzDate(text: string): number | undefined {
+  if (!/^\d{8}T\d{6}Z$/.test(text)) return undefined;
+  return Date.parse(text.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+}
+
+function amzDate(time: number): string {
+  return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+function describeStale(signedAt: number, now: number): string | undefined {
+  const [signed, clock] = [amzDate(signedAt), amzDate(now)];
+  if (signedAt < now - freshnessMs) {
+    return `Signature expired: ${signed} is now earlier than ${amzDate(now - freshnessMs)} (${clock} - 5 min.)`;
+  }
+  if (signedAt > now + freshnessMs) {
+    return `Signature not yet current: ${signed} is still later than ${amzDate(now + freshnessMs)} (${clock} + 5 min.)`;
+  }
+  return undefined;
+}
+
+function durationOf(params: Params, fallback: number, most: number): number {
+  const seconds = params.DurationSeconds === undefined ? fallback : Number(params.DurationSeconds);
+  if (!Number.isInteger(seconds) || seconds < 900 || seconds > most) {
+    throw invalidMember('durationSeconds', `a number from 900 to ${most}`);
+  }
+  return seconds;
+}
+
+function invalidMember(name: string, wanted: string): Refusal {
+  // The real one quotes the value here; it might be a code.
+  const message = `1 validation error detected: Value at '${name}' failed to satisfy constraint: Member must be ${wanted}`;
+  return new Refusal(400, 'ValidationError', message);
+}
+
+function accountOf(arn: string): string {
+  return arn.split(':')[4] ?? '';
+}
+
+function answer(action: string, result: Tree): Reply {
+  const content = xml({ [`${action}Result`]: result, ResponseMetadata: { RequestId: randomUUID() } });
+  return {
+    status: 200,
+    contentType: 'text/xml',
+    body: `<${action}Response xmlns="${xmlns}">${content}</${action}Response>\n`,
+  };
+}
+
+function refusalReply({ status, code, message }: Refusal): Reply {
+  const error = { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message };
+  const content = xml({ Error: error, RequestId: randomUUID() });
+  return { status, contentType: 'text/xml', body: `<ErrorResponse xmlns="${xmlns}">${content}</ErrorResponse>\n` };
+}
+
+function xml(tree: Tree): string {
+  return Object.entries(tree)
+    .map(([tag, value]) => `<${tag}>${typeof value === 'string' ? escapeXml(value) : xml(value)}</${tag}>`)
+    .join('');
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
