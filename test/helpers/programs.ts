@@ -1,0 +1,29 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { command } from './run';
+
+/** A shell word. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * A PATH whose first folder holds `refresh-mfa`, the program under test, and the given shell scripts by name; the folder goes
+ * after the test.
+ */
+export function pathWith(
+  t: TestContext,
+  scripts: Readonly<Record<string, string>> = {},
+): { folder: string; PATH: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-path-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { file, args } = command();
+  const all = { 'refresh-mfa': `exec ${[file, ...args].map(quoted).join(' ')} "$@"`, ...scripts };
+  for (const [name, script] of Object.entries(all)) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(folder, name), 0o755);
+  }
+  return { folder, PATH: `${folder}${delimiter}${process.env.PATH}` };
+}
