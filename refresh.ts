@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { type Args, help, options, parse, parseDuration } from './lib/args';
 import { checkSession, findNotes } from './lib/check';
+import type { Environment } from './lib/command';
 import { checkWritable, saveCredentials, type Target } from './lib/credentials';
-import { UserError } from './lib/errors';
+import { few, UserError } from './lib/errors';
 import type { CodeSource } from './lib/otp';
 import * as profiles from './lib/profiles';
 import * as report from './lib/report';
 import { splice, unsplice } from './lib/sections';
 import type { Session } from './lib/sts';
 
-const env: profiles.Environment = { ...process.env };
+const env: Environment = { ...process.env };
 const home = homedir();
 
 async function main(): Promise<number> {
@@ -66,8 +67,7 @@ function findSessions(files: profiles.Files, names: readonly string[], failures:
     try {
       const session = profiles.findSession(files, name);
       sessions.set(session.name, session);
-      if (session.name !== name)
-        note(`${name} is a role that uses the session of ${session.name}: that is the one meant`);
+      if (session.name !== name) note(`${name} uses the session of ${session.name}`);
     } catch (error) {
       fail(failures, error);
     }
@@ -85,22 +85,24 @@ async function chooseName(files: profiles.Files): Promise<string> {
   if (env.AWS_PROFILE) return env.AWS_PROFILE;
   const names = profiles.findSessionNames(files);
   if (names.length === 1 && names[0]) return names[0];
-  if (names.length === 0) {
-    const what = `no session profile in ${files.config.path} or ${files.credentials.path}`;
-    const hint = 'name a profile, and the next message says what is missing: refresh-mfa <profile>';
-    throw new UserError('usage', what, hint);
-  }
+  if (names.length === 0) throw noSessions(files);
   if (process.stdin.isTTY && process.stderr.isTTY) {
     const { chooseProfile } = await import('./lib/otp');
     return chooseProfile(names, process.stdin, process.stderr);
   }
-  throw new UserError('usage', 'which profile?', `name one of the session profiles: ${profiles.few(names)}`);
+  throw new UserError('usage', 'which profile?', `name one of the session profiles: ${few(names)}`);
+}
+
+function noSessions({ config, credentials }: profiles.Files): UserError {
+  const hint = 'name a profile, and the next message says what is missing: refresh-mfa <profile>';
+  return new UserError('config', `no session profile in ${config.path} or ${credentials.path}`, hint);
 }
 
 async function check(args: Args, files: profiles.Files): Promise<number> {
   const failures: unknown[] = [];
   const sessions =
     args.profiles.length > 0 ? findSessions(files, args.profiles, failures) : profiles.findSessions(files);
+  if (sessions.length === 0 && failures.length === 0) throw noSessions(files);
   const now = Date.now();
   const all = sessions.map((session) => checkSession(session, args.within, now));
   const due = all.filter(({ state }) => state !== 'valid');

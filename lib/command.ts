@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import type { Environment } from './profiles';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Output {
   readonly stdout: string;

@@ -21,3 +21,8 @@ export class UserError extends Error {
 export function systemCode(error: unknown): string {
   return (error as { code?: unknown } | null)?.code?.toString() ?? '';
 }
+
+/** The first names of a list, and how many more there are. */
+export function few(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+}

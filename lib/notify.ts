@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Environment } from './profiles';
+import type { Environment } from './command';
 
 /** How long a notifier may take; one that hangs must not hold cron. */
 const notifierMs = 10_000;

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { readCommand } from './command';
+import { type Environment, readCommand } from './command';
 import { UserError } from './errors';
-import type { Environment, Setting } from './profiles';
+import type { Setting } from './profiles';
 
 /** Gives one six-digit code. `signal` ends the asking when there is no use for a code any more. */
 export type CodeSource = (signal: AbortSignal) => Promise<string>;

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { systemCode, UserError } from './errors';
+import type { Environment } from './command';
+import { few, systemCode, UserError } from './errors';
 import { type Document, parse, parseNested, type Section } from './sections';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The two shared files as they were read once, at the start. */
 export interface Files {
@@ -167,23 +166,18 @@ function setting(files: Files, name: string, key: string): Setting | undefined {
   return undefined;
 }
 
-/** For values that are one word: the stock tools take a comment behind such a value, and the next line if indented, for part of it. */
+/** A value that ends with its line: the stock tools take an indented next line for part of it. */
+function line(key: string, { value, where }: Setting): string {
+  if (!value.includes('\n')) return value;
+  const hint = 'the line below it is indented: move it to the margin';
+  throw new UserError('config', `${key} of ${where} goes on in the next line`, hint);
+}
+
+/** A value that is one word: the stock tools take a comment behind it for part of it. */
 function word(key: string, found: Setting): string {
-  if (found.value.includes('\n')) {
-    throw new UserError(
-      'config',
-      `${key} of ${found.where} goes on in the next line`,
-      'the line below it is indented: move it to the margin',
-    );
-  }
-  if (/\s[#;]/.test(found.value)) {
-    throw new UserError(
-      'config',
-      `${key} of ${found.where} has a comment behind it, which aws takes for part of the value`,
-      'move the comment to a line of its own',
-    );
-  }
-  return found.value;
+  if (!/\s[#;]/.test(line(key, found))) return found.value;
+  const what = `${key} of ${found.where} has a comment behind it, which aws takes for part of the value`;
+  throw new UserError('config', what, 'move the comment to a line of its own');
 }
 
 function exists(files: Files, name: string): boolean {
@@ -231,14 +225,9 @@ function climb(files: Files, name: string): string {
 }
 
 function unknown(files: Files, name: string, prefix = ''): UserError {
-  const names = new Set([
-    ...files.prefixed.keys(),
-    ...files.config.sections.keys(),
-    ...files.credentials.sections.keys(),
-  ]);
-  const close = [...names]
+  const close = [...allNames(files)]
     .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
-    .filter(({ other, distance }) => distance <= Math.max(2, name.length / 3) && profileName(other) === undefined)
+    .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ other }) => other);
@@ -267,18 +256,15 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The first names of a list, and how many more there are. */
-export function few(names: readonly string[]): string {
-  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+/** Every name that a profile could have, in the files' order; bare sections of the config count. */
+function allNames(files: Files): Set<string> {
+  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
+  return new Set([...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()]);
 }
 
 /** All session profiles, in the files' order: those with a source and no `role_arn`. */
 export function findSessionNames(files: Files): string[] {
-  const names = new Set<string>();
-  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
-  for (const name of [...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()]) {
-    names.add(name.endsWith('-long-term') ? name.slice(0, -'-long-term'.length) : name);
-  }
+  const names = new Set([...allNames(files)].map((name) => name.replace(/-long-term$/, '')));
   return [...names].filter((name) => !setting(files, name, 'role_arn') && sourceOf(files, name) !== undefined);
 }
 
@@ -335,8 +321,7 @@ function rolesBySession(files: Files): Map<string, string[]> {
     return found;
   };
   const roles = new Map<string, string[]>();
-  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
-  for (const name of new Set([...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()])) {
+  for (const name of allNames(files)) {
     if (!setting(files, name, 'role_arn')) continue;
     const session = end(name);
     if (session === undefined) continue;
@@ -418,7 +403,7 @@ export function checkTarget(credentials: Document, name: string): void {
   const value = (key: string) => section.entries.get(key)?.value;
   for (const key of [...sessionKeys, ...tokenKeys]) {
     const found = inPlace({ document: credentials, section }, key);
-    if (found?.value.includes('\n')) word(key, found);
+    if (found) line(key, found);
   }
   const keys = value('aws_access_key_id') || value('aws_secret_access_key');
   const temporary = tokenKeys.some(value) && !value('aws_access_key_id')?.startsWith('AKIA');
@@ -468,7 +453,7 @@ function findKeys(files: Files, source: string): SourceKeys {
   }
   for (const place of ordered) {
     const command = inPlace(place, 'credential_process');
-    if (command) return { process: command.value, where: command.where };
+    if (command) return { process: line('credential_process', command), where: command.where };
   }
   const role = setting(files, source, 'role_arn');
   if (role)
@@ -497,7 +482,7 @@ function findDevice(files: Files, session: SessionProfile, source: string, seria
         (place.document === files.credentials ? inPlace(place, 'aws_mfa_device') : undefined);
       if (!found) continue;
       const mfaProcess = inPlace(place, 'mfa_process');
-      if (mfaProcess?.value.includes('\n')) word('mfa_process', mfaProcess);
+      if (mfaProcess) line('mfa_process', mfaProcess);
       return { serial: checkSerial(word('mfa_serial', found), found.where, 'config'), mfaProcess };
     }
   }

@@ -1,5 +1,5 @@
 import type { Status } from './check';
-import { type ErrorCode, UserError } from './errors';
+import { type ErrorCode, few, UserError } from './errors';
 import type { SessionProfile } from './profiles';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
@@ -41,8 +41,7 @@ export function refreshedLines(session: SessionProfile, expires: Date, path: str
   const line = `${session.name}: session until ${moment(expires, now)} (${span(left)}), written to ${path}\n`;
   const roles = session.roles.map(({ name }) => name);
   if (session.written || roles.length === 0) return line;
-  const shown = roles.length > 5 ? `${roles.slice(0, 4).join(', ')} and ${roles.length - 4} more` : roles.join(', ');
-  return `${line}${session.name}: role profiles that use it: ${shown}\n`;
+  return `${line}${session.name}: role profiles that use it: ${few(roles)}\n`;
 }
 
 /** The line of a session that --if-needed left alone. */

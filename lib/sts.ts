@@ -3,9 +3,9 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { GetSessionTokenCommand, type GetSessionTokenCommandOutput, STSClient } from '@aws-sdk/client-sts';
-import { readCommand } from './command';
+import { type Environment, readCommand } from './command';
 import { systemCode, UserError } from './errors';
-import type { Environment, Identity, SourceKeys } from './profiles';
+import type { Identity, SourceKeys } from './profiles';
 
 /** What STS gave; all strings are non-empty and free of blanks. */
 export interface Session {
@@ -79,21 +79,22 @@ export async function openSts(
   env: Environment,
   ca: string | undefined,
 ): Promise<Sts> {
-  const { region, endpoint } = identity;
+  const { region } = identity;
+  const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region);
+  const agent = await openAgent(url, env, ca);
   const client = new STSClient({
     region,
-    ...(endpoint && { endpoint }),
+    endpoint: url.href,
     credentials: () => keys,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: connectMs, requestTimeout: answerMs, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: connectMs,
+      requestTimeout: answerMs,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent as HttpsAgent,
+    },
   });
-  const { config } = client;
-  const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
-  const url = endpoint ? new URL(endpoint) : config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
-  const agent = await openAgent(url, env, ca);
-  // the types leave out that the handler may still be given its agent
-  const handler = config.requestHandler as unknown as { updateHttpClientConfig(key: string, agent: HttpAgent): void };
-  handler.updateHttpClientConfig(url.protocol === 'https:' ? 'httpsAgent' : 'httpAgent', agent);
   return {
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({
@@ -119,6 +120,13 @@ export async function openSts(
       agent.destroy();
     },
   };
+}
+
+/** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
+async function findUrl(region: string): Promise<URL> {
+  const { config } = new STSClient({ region });
+  const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
+  return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }
 
 /** An agent whose first connection is being made already; through a proxy it is made by the call. */
