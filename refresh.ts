@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { type Args, help, options, parse, parseDuration } from './lib/args';
 import { checkSession, findNotes } from './lib/check';
 import type { Environment } from './lib/command';
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     const { script } = await import('./lib/completion');
     return print(script(args.shell, options));
   }
-  const files = await profiles.readFiles(env, home);
+  const files = profiles.readFiles(env, home);
   if (args.mode === 'completion')
     return print(
       profiles
@@ -86,9 +86,9 @@ async function chooseName(files: profiles.Files): Promise<string> {
   const names = profiles.findSessionNames(files);
   if (names.length === 1 && names[0]) return names[0];
   if (names.length === 0) throw noSessions(files);
-  if (process.stdin.isTTY && process.stderr.isTTY) {
+  if (isatty(0) && isatty(2)) {
     const { chooseProfile } = await import('./lib/otp');
-    return chooseProfile(names, process.stdin, process.stderr);
+    return chooseProfile(names, process);
   }
   throw new UserError('usage', 'which profile?', `name one of the session profiles: ${few(names)}`);
 }
@@ -158,13 +158,17 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
   const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
   const otp = await import('./lib/otp');
   const tokenCode = args.tokenCode === undefined ? undefined : otp.parseTokenCode(args.tokenCode);
-  const pipe = otp.pipeSource(process.stdin);
+  const pipe = otp.openPipe(process);
   const codes = ({ session, serial, mfaProcess }: profiles.Identity): Pick<Plan, 'ask' | 'attempts'> => {
     if (tokenCode !== undefined) return { ask: async () => tokenCode, attempts: 1 };
     if (mfaProcess) return { ask: otp.processSource(mfaProcess, env), attempts: 2 };
-    if (!process.stdin.isTTY) return { ask: pipe(session.name), attempts: 1 };
+    if (!isatty(0)) return { ask: pipe.source(session.name), attempts: 1 };
+    if (!isatty(2)) {
+      const what = `cannot ask for the code of ${session.name}: the question goes to stderr, which is no terminal`;
+      throw new UserError('usage', what, 'do not redirect stderr, or give --token-code');
+    }
     const message = `OTP for ${session.name} (${serial}):`;
-    return { ask: otp.terminalSource(message, process.stdin, process.stderr), attempts: 3 };
+    return { ask: otp.terminalSource(message, process), attempts: 3 };
   };
 
   const now = Date.now();
@@ -179,13 +183,13 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
       const identity = profiles.findIdentity(files, session, env, args.serialNumber);
       const { duration, caBundle } = identity;
       const configured = duration && parseDuration(duration.value, `duration_seconds of ${duration.where}`, 'config');
-      const ca = caBundle === undefined ? undefined : await profiles.readBundle(caBundle, home);
+      const ca = caBundle === undefined ? undefined : profiles.readBundle(caBundle, home);
       plans.push({ identity, duration: args.duration ?? configured, ca, ...codes(identity) });
     } catch (error) {
       fail(failures, error);
     }
   }
-  if (plans.length > 0) (await checkWritable(target)).forEach(note);
+  if (plans.length > 0) checkWritable(target).forEach(note);
 
   for (const plan of plans) {
     const { session } = plan.identity;
@@ -199,6 +203,7 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
       if (report.exitStatus(failures) === 130) return 130;
     }
   }
+  pipe.close();
   const hiding = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].filter((name) => env[name]);
   if (plans.length > 0 && hiding.length > 0) {
     note(
@@ -213,7 +218,7 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
   const cancel = new AbortController();
   let code = ask(cancel.signal);
   code.catch(() => {});
-  await setImmediate();
+  await new Promise((shown) => setImmediate(shown));
   const { getKeys, openSts, WrongCode } = await loadSts();
   const keys = getKeys(identity.keys, env);
   const sts = openSts(identity, keys, env, ca);
@@ -257,7 +262,7 @@ function loadSts() {
 async function nextCode(): Promise<void> {
   const wait = 30_000 - (Date.now() % 30_000);
   note(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
-  await setTimeout(wait);
+  await new Promise((resume) => setTimeout(resume, wait));
 }
 
 /** Long-lived keys may have been put there since the file was read first, so the section is looked at again. */
@@ -292,6 +297,4 @@ main()
   })
   .then((status) => {
     process.exitCode = status;
-    // a pipe that nobody closes would keep the process
-    process.stdin.destroy();
   });

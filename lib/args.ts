@@ -18,7 +18,7 @@ export interface Args {
 /** `names` is what the three scripts call: it prints the profiles to complete with. */
 export type Shell = 'bash' | 'zsh' | 'fish' | 'names';
 
-interface Option {
+export interface Option {
   readonly name: string;
   readonly short?: string;
   /** The name of its value in the help; an option without one is a switch. */

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Output {
@@ -12,12 +10,13 @@ export interface Output {
  * Runs a command of the person's own config through the shell, as it was written, and takes its standard output. What it
  * says on stderr goes to the terminal; `stdin` is the terminal too for those that want a touch or a PIN.
  */
-export function readCommand(
+export async function readCommand(
   command: string,
   env: Environment,
   seconds: number,
   stdin: 'inherit' | 'ignore',
 ): Promise<Output> {
+  const { spawn } = await import('node:child_process');
   return new Promise((done) => {
     const child = spawn(command, { shell: true, stdio: [stdin, 'pipe', 'inherit'], env: { ...env } });
     const chunks: Buffer[] = [];

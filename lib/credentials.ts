@@ -1,22 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import {
-  constants,
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises';
+// Reads and writes are synchronous: they are few and small, and node:fs alone is loaded by the time Node starts.
+import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode, UserError } from './errors';
 import { type Document, parse } from './sections';
 
@@ -35,16 +19,16 @@ const staleMs = 10_000;
  * @returns notes for the person
  * @throws UserError `file`
  */
-export async function checkWritable({ path, shown }: Target): Promise<string[]> {
+export function checkWritable({ path, shown }: Target): string[] {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const real = await resolveTarget(path, shown);
-    const info = await stat(real).catch(() => undefined);
-    const probe = `${real}.refresh-mfa.${randomUUID()}`;
+    fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const real = resolveTarget(path, shown);
+    const info = fs.statSync(real, { throwIfNoEntry: false });
+    const probe = `${real}.refresh-mfa.${randomName()}`;
     try {
-      await writeFile(probe, new Uint8Array((info?.size ?? 0) + 4096), { flag: 'wx', mode: 0o600 });
+      fs.writeFileSync(probe, new Uint8Array((info?.size ?? 0) + 4096), { flag: 'wx', mode: 0o600 });
     } finally {
-      await rm(probe, { force: true });
+      fs.rmSync(probe, { force: true });
     }
     return info && info.nlink > 1 ? [`${shown} has a second name (a hard link), which will keep the old keys`] : [];
   } catch (error) {
@@ -53,20 +37,17 @@ export async function checkWritable({ path, shown }: Target): Promise<string[]> 
 }
 
 /** Links are followed, so that they stay links; one that leads nowhere would be replaced by a file. */
-async function resolveTarget(path: string, shown: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
+function resolveTarget(path: string, shown: string): string {
+  if (fs.existsSync(path)) return fs.realpathSync(path);
+  if (fs.lstatSync(path, { throwIfNoEntry: false })) {
+    const hint = `make that file, or delete the link (ls -l ${shown} shows where it leads)`;
+    throw new UserError('file', `${shown} is a link to a file that is not there`, hint);
   }
-  const dangling = await lstat(path).catch(() => undefined);
-  if (dangling)
-    throw new UserError(
-      'file',
-      `${shown} is a link to a file that is not there`,
-      `make that file, or delete the link (ls -l ${shown} shows where it leads)`,
-    );
-  return join(await realpath(dirname(path)), basename(path));
+  return join(fs.realpathSync(dirname(path)), basename(path));
+}
+
+function randomName(): string {
+  return Math.random().toString(36).slice(2);
 }
 
 /**
@@ -81,7 +62,7 @@ export async function saveCredentials(
   now: () => number,
 ): Promise<void> {
   try {
-    const real = await resolveTarget(path, shown);
+    const real = resolveTarget(path, shown);
     while (!(await withLock(real, now, (lock) => replace(real, shown, change, lock))));
   } catch (error) {
     throw explain(error, shown);
@@ -90,8 +71,8 @@ export async function saveCredentials(
 
 interface Lock {
   /** Notes the temporary file, so that a later run can sweep it if this one is killed. */
-  note(temporary: string): Promise<void>;
-  isHeld(): Promise<boolean>;
+  note(temporary: string): void;
+  isHeld(): boolean;
 }
 
 class Outdated extends Error {}
@@ -103,27 +84,27 @@ async function replace(
   change: (document: Document) => string,
   lock: Lock,
 ): Promise<boolean> {
-  const before = await readOrEmpty(real);
+  const before = readOrEmpty(real);
   const text = change(parse(before, shown));
   if (Buffer.from(text).equals(before)) return true;
-  const fill = async (temporary: string) => {
-    await lock.note(temporary);
+  const fill = (temporary: string) => {
+    lock.note(temporary);
     // not through a link, nor into a file of wider mode, that somebody has put there under this name
-    const handle = await open(temporary, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0));
+    const file = fs.openSync(temporary, fs.constants.O_WRONLY | (fs.constants.O_NOFOLLOW ?? 0));
     try {
-      await handle.chmod(0o600);
-      await handle.writeFile(text);
-      await handle.sync();
+      fs.fchmodSync(file, 0o600);
+      fs.writeFileSync(file, text);
+      fs.fsyncSync(file);
     } finally {
-      await handle.close();
+      fs.closeSync(file);
     }
-    if (!(await lock.isHeld()) || !(await readOrEmpty(real)).equals(before)) throw new Outdated();
+    if (!lock.isHeld() || !readOrEmpty(real).equals(before)) throw new Outdated();
   };
+  const { default: writeFileAtomic } = await import('write-file-atomic');
   try {
     // write-file-atomic takes a short write for a whole one and would put half a file in place when the disk is full;
     // so it writes nothing, and the bytes go in here, where what was not written is an error
-    const { default: writeFileAtomic } = await import('write-file-atomic');
-    await writeFileAtomic(real, '', { mode: 0o600, tmpfileCreated: fill });
+    writeFileAtomic.sync(real, '', { mode: 0o600, tmpfileCreated: fill });
     return true;
   } catch (error) {
     if (error instanceof Outdated) return false;
@@ -131,11 +112,13 @@ async function replace(
   }
 }
 
-async function readOrEmpty(path: string): Promise<Buffer> {
-  return readFile(path).catch((error) => {
+function readOrEmpty(path: string): Buffer {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
     if (systemCode(error) === 'ENOENT') return Buffer.alloc(0);
     throw error;
-  });
+  }
 }
 
 /**
@@ -145,82 +128,90 @@ async function readOrEmpty(path: string): Promise<Buffer> {
  */
 async function withLock<T>(real: string, now: () => number, work: (lock: Lock) => Promise<T>): Promise<T> {
   const path = `${real}.refresh-mfa.lock`;
-  const owner = randomUUID();
-  const handle = await acquire(path, owner, now);
-  const isHeld = async () => (await readFile(path, 'utf8').catch(() => '')).startsWith(owner);
+  const owner = randomName();
+  const file = await acquire(path, owner, now);
+  const isHeld = () => readOrEmpty(path).toString().startsWith(owner);
   try {
-    await sweep(real, now);
-    return await work({ isHeld, note: async (temporary) => void (await handle.write(`\n${basename(temporary)}`)) });
+    sweep(real, now);
+    return await work({ isHeld, note: (temporary) => void fs.writeSync(file, `\n${basename(temporary)}`) });
   } finally {
-    await handle.close();
-    if (await isHeld()) await rm(path, { force: true });
+    fs.closeSync(file);
+    if (isHeld()) fs.rmSync(path, { force: true });
   }
 }
 
-async function acquire(path: string, owner: string, now: () => number): Promise<FileHandle> {
+/** @returns the open lock file */
+async function acquire(path: string, owner: string, now: () => number): Promise<number> {
   let seen: string | undefined;
   let since = now();
   for (;;) {
     try {
-      return await create(path, owner);
+      return create(path, owner);
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw error;
     }
-    const content = (await readOrEmpty(path)).toString();
-    const made = await stat(path).catch(() => undefined);
-    if (made === undefined) continue;
+    const content = readOrEmpty(path).toString();
+    const made = fs.statSync(path, { throwIfNoEntry: false });
+    if (!made) continue;
     if (content !== seen) {
       seen = content;
       since = now();
     }
-    if (now() - made.mtimeMs > staleMs || now() - since > staleMs) await bury(path, content);
-    else await sleep(10 + Math.random() * 20);
+    if (now() - made.mtimeMs > staleMs || now() - since > staleMs) bury(path, content);
+    else await new Promise((resume) => setTimeout(resume, 10 + Math.random() * 20));
   }
 }
 
-async function create(path: string, owner: string): Promise<FileHandle> {
-  const handle = await open(path, 'wx', 0o600);
+function create(path: string, owner: string): number {
+  const file = fs.openSync(path, 'wx', 0o600);
   try {
-    await handle.write(owner);
-    return handle;
+    fs.writeFileSync(file, owner);
+    return file;
   } catch (error) {
-    await handle.close();
-    await rm(path, { force: true });
+    fs.closeSync(file);
+    fs.rmSync(path, { force: true });
     throw error;
   }
 }
 
 /** Takes a stale lock away. Of several that try, one gets it; if what it got is a new owner's lock, it goes back. */
-async function bury(path: string, content: string): Promise<void> {
-  const grave = `${path}.${randomUUID()}`;
+function bury(path: string, content: string): void {
+  const grave = `${path}.${randomName()}`;
   try {
-    await rename(path, grave);
+    fs.renameSync(path, grave);
   } catch {
     return;
   }
-  if ((await readFile(grave, 'utf8')) !== content) await link(grave, path).catch(() => {});
-  else await sweepTemporary(path.replace(/\.refresh-mfa\.lock$/, ''), content);
-  await unlink(grave);
+  if (readOrEmpty(grave).toString() === content) {
+    sweepTemporary(path.replace(/\.refresh-mfa\.lock$/, ''), content);
+  } else {
+    try {
+      fs.linkSync(grave, path);
+    } catch {
+      // the next owner was quicker; the one that lost its lock sees that before it replaces the file
+    }
+  }
+  fs.rmSync(grave, { force: true });
 }
 
 /** What killed runs left: probes, and locks that somebody was taking away. Younger ones may be in use. */
-async function sweep(real: string, now: () => number): Promise<void> {
+function sweep(real: string, now: () => number): void {
   const prefix = `${basename(real)}.refresh-mfa.`;
-  for (const name of await readdir(dirname(real))) {
+  for (const name of fs.readdirSync(dirname(real))) {
     if (!name.startsWith(prefix) || name === `${prefix}lock`) continue;
     const path = join(dirname(real), name);
-    const made = await stat(path).catch(() => undefined);
+    const made = fs.statSync(path, { throwIfNoEntry: false });
     if (!made || now() - made.mtimeMs <= staleMs) continue;
-    if (name.startsWith(`${prefix}lock.`)) await sweepTemporary(real, await readFile(path, 'utf8').catch(() => ''));
-    await rm(path, { force: true });
+    if (name.startsWith(`${prefix}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
+    fs.rmSync(path, { force: true });
   }
 }
 
 /** The temporary file that a lock names, if it is one of write-file-atomic's beside the credentials file. */
-async function sweepTemporary(real: string, lock: string): Promise<void> {
-  const name = lock.split('\n')[1];
-  if (name && /^\.\d+$/.test(name.slice(basename(real).length)) && name.startsWith(basename(real)))
-    await rm(join(dirname(real), name), { force: true });
+function sweepTemporary(real: string, lock: string): void {
+  const name = lock.split('\n')[1] ?? '';
+  const own = name.startsWith(`${basename(real)}.`) && /\.\d+$/.test(name) && basename(name) === name;
+  if (own) fs.rmSync(join(dirname(real), name), { force: true });
 }
 
 function explain(error: unknown, shown: string): unknown {

@@ -1,11 +1,17 @@
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
 import { type Environment, readCommand } from './command';
 import { UserError } from './errors';
 import type { Setting } from './profiles';
 
 /** Gives one six-digit code. `signal` ends the asking when there is no use for a code any more. */
 export type CodeSource = (signal: AbortSignal) => Promise<string>;
+
+/** Where questions are asked; the process itself is one, which makes its streams when they are first looked at. */
+export interface Terminal {
+  readonly stdin: Readable;
+  readonly stderr: WriteStream;
+}
 
 /** A pipe that nobody fills must not hold a script forever; a code is good for little more than this anyway. */
 const pipeSeconds = 60;
@@ -26,31 +32,34 @@ export function parseTokenCode(text: string): string {
 }
 
 /** Asks on the terminal until six digits come. Ctrl-C, Ctrl-D and Esc end in `interrupted`. */
-export function terminalSource(message: string, stdin: Readable, stderr: Writable): CodeSource {
+export function terminalSource(message: string, terminal: Terminal): CodeSource {
   return async (signal) => {
     for (;;) {
-      const code = parseCode(await ask({ type: 'text', message }, stdin, stderr, signal));
+      const code = parseCode(await ask({ type: 'text', message }, terminal, signal));
       if (code) return code;
-      stderr.write('six digits are needed, as the device shows them\n');
+      terminal.stderr.write('six digits are needed, as the device shows them\n');
     }
   };
 }
 
 /** Lets the person choose one of the names with the arrow keys. */
-export function chooseProfile(names: readonly string[], stdin: Readable, stderr: Writable): Promise<string> {
+export function chooseProfile(names: readonly string[], terminal: Terminal): Promise<string> {
   const choices = names.map((name) => ({ title: name, value: name }));
-  return ask({ type: 'select', message: 'which profile?', choices }, stdin, stderr);
+  return ask({ type: 'select', message: 'which profile?', choices }, terminal);
 }
 
 type Question = { type: 'text' | 'select'; message: string; choices?: { title: string; value: string }[] };
 
-async function ask(question: Question, stdin: Readable, stdout: Writable, signal?: AbortSignal): Promise<string> {
+async function ask(question: Question, terminal: Terminal, signal?: AbortSignal): Promise<string> {
+  // Loading prompts takes as long as all that came before. Its first act is to draw this line anew.
+  const line = `? ${question.message} › `;
+  if (line.length < terminal.stderr.columns) terminal.stderr.write(line);
   const { default: prompts } = await import('prompts');
   const { answer } = await prompts({
     ...question,
     name: 'answer',
-    stdin,
-    stdout,
+    stdin: terminal.stdin,
+    stdout: terminal.stderr,
     onRender(this: { abort(): void; closed?: boolean; firstRender: boolean }) {
       if (this.firstRender) signal?.addEventListener('abort', () => this.closed || this.abort(), { once: true });
     },
@@ -60,11 +69,20 @@ async function ask(question: Question, stdin: Readable, stdout: Writable, signal
   return answer;
 }
 
-/** One line of standard input a profile, for when there is no terminal; all profiles of a run share the one reader. */
-export function pipeSource(stdin: Readable): (profile: string) => CodeSource {
+export interface Pipe {
+  source(profile: string): CodeSource;
+  /** Lets go of standard input, which would keep the process as long as the other end is open. */
+  close(): void;
+}
+
+/** One line of standard input a profile, for when there is no terminal. */
+export function openPipe(terminal: Terminal): Pipe {
   let lines: AsyncIterator<string> | undefined;
-  return (profile) => async () => {
-    lines ??= createInterface({ input: stdin })[Symbol.asyncIterator]();
+  const ask = async (profile: string) => {
+    if (!lines) {
+      const { createInterface } = await import('node:readline');
+      lines = createInterface({ input: terminal.stdin })[Symbol.asyncIterator]();
+    }
     const line = await withTimeout(lines.next(), pipeSeconds);
     const code = line && !line.done ? parseCode(line.value) : undefined;
     if (code) return code;
@@ -76,6 +94,7 @@ export function pipeSource(stdin: Readable): (profile: string) => CodeSource {
     const hint = 'run it in a terminal, give --token-code, or pipe in one code a line';
     throw new UserError('usage', `no code for ${profile}: ${why}`, hint);
   };
+  return { source: (profile) => () => ask(profile), close: () => void (lines && terminal.stdin.destroy()) };
 }
 
 async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T | undefined> {

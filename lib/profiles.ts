@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './command';
 import { few, systemCode, UserError } from './errors';
@@ -75,13 +75,11 @@ const tokenKeys = ['aws_session_token', 'aws_security_token'];
  * Reads both files; one that does not exist is an empty one.
  * @throws UserError `file` for one that cannot be read, `config` for one that botocore would refuse
  */
-export async function readFiles(env: Environment, home: string): Promise<Files> {
+export function readFiles(env: Environment, home: string): Files {
   const configPath = expand(env.AWS_CONFIG_FILE || '~/.aws/config', home);
   const credentialsPath = expand(env.AWS_SHARED_CREDENTIALS_FILE || '~/.aws/credentials', home);
-  const [config, credentials] = await Promise.all([
-    readDocument(configPath, home),
-    readDocument(credentialsPath, home),
-  ]);
+  const config = readDocument(configPath, home);
+  const credentials = readDocument(credentialsPath, home);
   const prefixed = new Map<string, Section>();
   for (const section of config.sections.values()) {
     const name = profileName(section.name);
@@ -90,10 +88,10 @@ export async function readFiles(env: Environment, home: string): Promise<Files> 
   return { config, credentials, credentialsPath, prefixed };
 }
 
-async function readDocument(path: string, home: string): Promise<Document> {
+function readDocument(path: string, home: string): Document {
   const shown = shorten(path, home);
   try {
-    return parse(await readFile(path), shown);
+    return parse(readFileSync(path), shown);
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') return parse(new Uint8Array(), shown);
@@ -127,9 +125,9 @@ function profileName(header: string): string | undefined {
  * The text of the PEM file with the certificate authorities to trust instead of the system's.
  * @throws UserError `config`
  */
-export async function readBundle(path: string, home: string): Promise<string> {
+export function readBundle(path: string, home: string): string {
   try {
-    return await readFile(expand(path, home), 'utf8');
+    return readFileSync(expand(path, home), 'utf8');
   } catch (error) {
     const what = `cannot read the certificate bundle ${path} (${systemCode(error)})`;
     throw new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
@@ -226,7 +224,7 @@ function climb(files: Files, name: string): string {
 
 function unknown(files: Files, name: string, prefix = ''): UserError {
   const close = [...allNames(files)]
-    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+    .map((other) => ({ other, distance: strangeness(name.toLowerCase(), other.toLowerCase()) }))
     .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
@@ -240,6 +238,11 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
         ? `the session profiles are ${few(sessions)}`
         : `add [profile ${name}] with source_profile and mfa_serial to ${files.config.path}`;
   return new UserError('config', `${prefix}no profile "${name}" in ${where}`, hint);
+}
+
+/** How unlike two names are; one that is a part of the other is close. */
+function strangeness(a: string, b: string): number {
+  return a.length > 2 && b.includes(a) ? 1 : distance(a, b);
 }
 
 /** Levenshtein's distance: how many characters to put in, take out or change. */
