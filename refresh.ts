@@ -191,11 +191,13 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
   }
   if (plans.length > 0) checkWritable(target).forEach(note);
 
+  let written = false;
   for (const plan of plans) {
     const { session } = plan.identity;
     try {
       const made = await getSession(plan);
       await save(target, session.name, made);
+      written = true;
       print(report.refreshedLines(session, made.expires, target.shown, Date.now()));
       if (!session.written) findNotes(session).forEach(note);
     } catch (error) {
@@ -205,7 +207,7 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
   }
   pipe.close();
   const hiding = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].filter((name) => env[name]);
-  if (plans.length > 0 && hiding.length > 0) {
+  if (written && hiding.length > 0) {
     note(
       `${hiding.join(', ')} in the environment hide the profiles from the aws command and the SDKs: unset ${hiding.join(' ')}`,
     );
@@ -222,21 +224,14 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
   const { getKeys, openSts, WrongCode } = await loadSts();
   const keys = getKeys(identity.keys, env);
   const sts = openSts(identity, keys, env, ca);
+  const ready = Promise.all([sts, keys]);
+  const failed = ready.then(() => new Promise<never>(() => {}));
   // a code must not be typed for nothing
-  const useless = Promise.all([keys, sts]).then(
-    () => undefined,
-    (error) => {
-      cancel.abort();
-      return error;
-    },
-  );
+  failed.catch(() => cancel.abort());
   try {
     for (let attempt = 1; ; attempt++) {
-      const typed = await code.catch(async (error) => {
-        throw cancel.signal.aborted ? await useless : error;
-      });
-      const failed = await useless;
-      if (failed) throw failed;
+      const typed = await Promise.race([failed, code]);
+      await ready;
       try {
         return await (await sts).getSession(typed, duration);
       } catch (error) {
@@ -247,7 +242,10 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
       code = ask(cancel.signal);
     }
   } finally {
-    (await sts.catch(() => undefined))?.close();
+    await sts.then(
+      (opened) => opened.close(),
+      () => {},
+    );
   }
 }
 

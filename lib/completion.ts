@@ -55,7 +55,7 @@ _refresh_mfa() {
   while IFS= read -r name; do
     [[ -n $name && $name == "$word"* ]] || continue
     name=\${name:\${#kept}}
-    for ((i = 0; i < \${#special}; i++)); do
+    [[ $name == *[!A-Za-z0-9_.-]* ]] && for ((i = 0; i < \${#special}; i++)); do
       c=\${special:i:1}
       name=\${name//"$c"/"\\\\$c"}
     done

@@ -101,6 +101,7 @@ async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T |
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<undefined>((done) => {
     timer = setTimeout(done, seconds * 1000, undefined);
+    timer.unref();
   });
   return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }

@@ -227,6 +227,7 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
     .map((other) => ({ other, distance: strangeness(name.toLowerCase(), other.toLowerCase()) }))
     .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
+    .filter(({ distance }, _, [best]) => distance <= (best?.distance ?? 0) + 1)
     .slice(0, 3)
     .map(({ other }) => other);
   const where = `${files.config.path} or ${files.credentials.path}`;
@@ -242,7 +243,7 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
 
 /** How unlike two names are; one that is a part of the other is close. */
 function strangeness(a: string, b: string): number {
-  return a.length > 2 && b.includes(a) ? 1 : distance(a, b);
+  return a.length > 2 && b.includes(a) ? 2 : distance(a, b);
 }
 
 /** Levenshtein's distance: how many characters to put in, take out or change. */

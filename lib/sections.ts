@@ -167,7 +167,7 @@ export function splice(document: Document, name: string, values: Readonly<Record
     lines.splice(at, 0, ...missing.map(([key, value]) => `${indent}${key} = ${value}${eol}`));
   }
   const text = lines.join('');
-  return document.lines.at(-1)?.endsWith('\n') === false ? text.replace(/\r?\n$/, '') : text;
+  return isOpen(document) ? text.replace(/\r?\n$/, '') : text;
 }
 
 /**
@@ -182,27 +182,34 @@ export function unsplice(document: Document, name: string, keys: readonly string
   const next =
     [...document.sections.values()].find((other) => other.line > section.line)?.line ?? document.lines.length;
   const kept = (line: number) => !removed.some((entry) => line >= entry.line && line < entry.end);
-  const body = document.lines
-    .slice(section.line + 1, next)
-    .filter((line, index) => line.trim() !== '' && kept(section.line + 1 + index));
-  if (body.length > 0) return text;
+  const body = document.lines.slice(section.line + 1, next);
+  const left = body.some((line, index) => line.trim() !== '' && kept(section.line + 1 + index));
+  // botocore takes an indented header for a part of the value above, unless another header stands between
+  if (left || /^\s/.test(document.lines[next] ?? '')) return text;
   const lines = document.lines.filter((_, index) => kept(index) && index !== section.line);
   if (section.line > 0 && document.lines[section.line - 1]?.trim() === '') lines.splice(section.line - 1, 1);
-  return lines.join('');
+  const rest = lines.join('');
+  return isOpen(document) ? rest.replace(/\r?\n$/, '') : rest;
 }
 
+/** Always behind a blank line, and with a newline at the end only if there was one: so `unsplice` knows what to take away. */
 function append(document: Document, name: string, values: readonly (readonly [string, string])[]): string {
   const eol = lineEnding(document);
+  const section = [`[${name}]`, ...values.map(([key, value]) => `${key} = ${value}`)].join(eol);
   const before = document.lines.join('');
-  const ended = before === '' || before.endsWith('\n') ? before : before + eol;
-  const gap = document.lines.length === 0 || document.lines.at(-1)?.trim() === '' ? '' : eol;
-  return `${ended}${gap}${[`[${name}]`, ...values.map(([key, value]) => `${key} = ${value}`), ''].join(eol)}`;
+  if (before === '') return section + eol;
+  return before.endsWith('\n') ? before + eol + section + eol : before + eol + eol + section;
 }
 
 /** The JS SDK finds only lower-case keys before `=`, so both are put right on the way. */
 function rewritten(line: string, key: string, value: string): string {
   const [, indent = '', before = ' ', after = ' '] = /^(\s*)[^=:]*?([^\S\n]*)[=:]([^\S\r\n]*)/.exec(line) ?? [];
   return `${indent}${key}${before}=${after}${value}${/\r?\n$/.exec(line)?.[0] ?? ''}`;
+}
+
+/** Whether the last line has no line ending. */
+function isOpen(document: Document): boolean {
+  return document.lines.at(-1)?.endsWith('\n') === false;
 }
 
 function lineEnding(document: Document): string {

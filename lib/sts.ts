@@ -80,11 +80,14 @@ export async function openSts(
   ca: string | undefined,
 ): Promise<Sts> {
   const { region } = identity;
-  const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region);
+  const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region, identity.session.name);
   const agent = await openAgent(url, env, ca);
   const client = new STSClient({
     region,
     endpoint: url.href,
+    // both are in the URL already, and the SDK wants neither beside one
+    useFipsEndpoint: false,
+    useDualstackEndpoint: false,
     credentials: () => keys,
     maxAttempts: 1,
     requestHandler: {
@@ -123,8 +126,8 @@ export async function openSts(
 }
 
 /** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
-async function findUrl(region: string): Promise<URL> {
-  const { config } = new STSClient({ region });
+async function findUrl(region: string, profile: string): Promise<URL> {
+  const { config } = new STSClient({ region, profile });
   const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
   return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }
