@@ -249,10 +249,14 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
   }
 }
 
-/** The SDK would warn about old Nodes at every call, and use the endpoint of `AWS_PROFILE` even with keys of its own. */
+/**
+ * The SDK would warn about old Nodes at every call, and use settings of `AWS_PROFILE` even with keys of its own; with
+ * `DEBUG` the proxy's agent would print the proxy's password.
+ */
 function loadSts() {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   delete process.env.AWS_PROFILE;
+  delete process.env.DEBUG;
   return import('./lib/sts');
 }
 

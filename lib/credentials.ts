@@ -194,24 +194,32 @@ function bury(path: string, content: string): void {
   fs.rmSync(grave, { force: true });
 }
 
-/** What killed runs left: probes, and locks that somebody was taking away. Younger ones may be in use. */
+/**
+ * What killed runs left: probes, locks that somebody was taking away, and temporary files that were still empty. Younger
+ * ones may be in use.
+ */
 function sweep(real: string, now: () => number): void {
-  const prefix = `${basename(real)}.refresh-mfa.`;
+  const own = `${basename(real)}.refresh-mfa.`;
   for (const name of fs.readdirSync(dirname(real))) {
-    if (!name.startsWith(prefix) || name === `${prefix}lock`) continue;
     const path = join(dirname(real), name);
-    const made = fs.statSync(path, { throwIfNoEntry: false });
-    if (!made || now() - made.mtimeMs <= staleMs) continue;
-    if (name.startsWith(`${prefix}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
+    const info =
+      isTemporary(real, name) || name.startsWith(own) ? fs.statSync(path, { throwIfNoEntry: false }) : undefined;
+    if (!info || name === `${own}lock` || now() - info.mtimeMs <= staleMs) continue;
+    if (isTemporary(real, name) && info.size > 0) continue;
+    if (name.startsWith(`${own}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
     fs.rmSync(path, { force: true });
   }
 }
 
-/** The temporary file that a lock names, if it is one of write-file-atomic's beside the credentials file. */
+/** Removes the temporary file that a lock names. */
 function sweepTemporary(real: string, lock: string): void {
   const name = lock.split('\n')[1] ?? '';
-  const own = name.startsWith(`${basename(real)}.`) && /\.\d+$/.test(name) && basename(name) === name;
-  if (own) fs.rmSync(join(dirname(real), name), { force: true });
+  if (isTemporary(real, name)) fs.rmSync(join(dirname(real), name), { force: true });
+}
+
+/** Whether write-file-atomic gives its temporary files such names; a person's copy may have one too. */
+function isTemporary(real: string, name: string): boolean {
+  return name.startsWith(`${basename(real)}.`) && /^\d+$/.test(name.slice(basename(real).length + 1));
 }
 
 function explain(error: unknown, shown: string): unknown {

@@ -26,3 +26,8 @@ export function systemCode(error: unknown): string {
 export function few(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
 }
+
+/** A name as it has to be typed in a shell. */
+export function shellWord(name: string): string {
+  return /^[\w.,/@%+:=-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}

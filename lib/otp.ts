@@ -1,5 +1,4 @@
-import type { Readable } from 'node:stream';
-import type { WriteStream } from 'node:tty';
+import type { ReadStream, WriteStream } from 'node:tty';
 import { type Environment, readCommand } from './command';
 import { UserError } from './errors';
 import type { Setting } from './profiles';
@@ -9,7 +8,7 @@ export type CodeSource = (signal: AbortSignal) => Promise<string>;
 
 /** Where questions are asked; the process itself is one, which makes its streams when they are first looked at. */
 export interface Terminal {
-  readonly stdin: Readable;
+  readonly stdin: ReadStream;
   readonly stderr: WriteStream;
 }
 
@@ -51,9 +50,12 @@ export function chooseProfile(names: readonly string[], terminal: Terminal): Pro
 type Question = { type: 'text' | 'select'; message: string; choices?: { title: string; value: string }[] };
 
 async function ask(question: Question, terminal: Terminal, signal?: AbortSignal): Promise<string> {
-  // Loading prompts takes as long as all that came before. Its first act is to draw this line anew.
+  // Loading prompts takes as long as all that came before; its first act is to draw this line anew. Keys wait for it, unseen.
   const line = `? ${question.message} › `;
-  if (line.length < terminal.stderr.columns) terminal.stderr.write(line);
+  if (question.type === 'text' && line.length < terminal.stderr.columns) {
+    terminal.stdin.setRawMode(true);
+    terminal.stderr.write(line);
+  }
   const { default: prompts } = await import('prompts');
   const { answer } = await prompts({
     ...question,

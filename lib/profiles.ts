@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './command';
-import { few, systemCode, UserError } from './errors';
+import { few, shellWord, systemCode, UserError } from './errors';
 import { type Document, parse, parseNested, type Section } from './sections';
 
 /** The two shared files as they were read once, at the start. */
@@ -126,12 +126,21 @@ function profileName(header: string): string | undefined {
  * @throws UserError `config`
  */
 export function readBundle(path: string, home: string): string {
+  const fail = (what: string) => new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+  let text: string;
   try {
-    return readFileSync(expand(path, home), 'utf8');
+    text = readFileSync(expand(path, home), 'utf8');
   } catch (error) {
-    const what = `cannot read the certificate bundle ${path} (${systemCode(error)})`;
-    throw new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+    throw fail(`cannot read the certificate bundle ${path} (${systemCode(error)})`);
   }
+  if (text.includes('-----BEGIN ')) return text;
+  throw fail(`the certificate bundle ${path} holds no certificate`);
+}
+
+/** How the config names a profile: `[default]`, `[profile foobar]`, `[profile "my work"]`. */
+function header(name: string): string {
+  if (name === 'default') return '[default]';
+  return `[profile ${/^[\w.,/@%+:=-]+$/.test(name) ? name : JSON.stringify(name)}]`;
 }
 
 interface Place {
@@ -237,7 +246,7 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
       ? `did you mean ${close.join(' or ')}?`
       : sessions.length > 0
         ? `the session profiles are ${few(sessions)}`
-        : `add [profile ${name}] with source_profile and mfa_serial to ${files.config.path}`;
+        : `add ${header(name)} with source_profile and mfa_serial to ${files.config.path}`;
   return new UserError('config', `${prefix}no profile "${name}" in ${where}`, hint);
 }
 
@@ -437,10 +446,12 @@ function findKeys(files: Files, source: string): SourceKeys {
   for (const place of ordered) {
     const id = inPlace(place, 'aws_access_key_id');
     const secret = inPlace(place, 'aws_secret_access_key');
+    if (id) word('aws_access_key_id', id);
+    if (secret) word('aws_secret_access_key', secret);
     if (id && secret) {
       return {
-        accessKeyId: word('aws_access_key_id', id),
-        secretAccessKey: word('aws_secret_access_key', secret),
+        accessKeyId: id.value,
+        secretAccessKey: secret.value,
         where: `[${place.section.name}] in ${place.document.path}`,
       };
     }
@@ -495,8 +506,8 @@ function findDevice(files: Files, session: SessionProfile, source: string, seria
   throw new UserError(
     'config',
     `no MFA device for ${session.name}: no mfa_serial in ${looked.join(', ')}${move}`,
-    `add mfa_serial = ${roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} to [profile ${session.name}] in ${files.config.path}`,
-    `aws iam list-mfa-devices --profile ${source} shows it, if your keys may ask; so does the console under Security credentials`,
+    `add mfa_serial = ${roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} to ${header(session.name)} in ${files.config.path}`,
+    `aws iam list-mfa-devices --profile ${shellWord(source)} shows it, if your keys may ask; so does the console under Security credentials`,
   );
 }
 
@@ -534,7 +545,7 @@ function findRegion(files: Files, profiles: readonly string[], env: Environment,
   throw new UserError(
     'config',
     `no region for the partition ${partition} of the MFA device`,
-    `add region to [profile ${profiles[0]}] in ${files.config.path}, or set AWS_REGION`,
+    `add region to ${header(profiles[0] ?? '')} in ${files.config.path}, or set AWS_REGION`,
   );
 }
 
@@ -597,20 +608,20 @@ function noSource(files: Files, session: SessionProfile): UserError {
       'config',
       `${name} has no source: no source_profile, and no section [${name}-long-term] with your long-lived keys`,
       `add [${name}-long-term] with aws_access_key_id and aws_secret_access_key to ${files.credentials.path}`,
-      `add mfa_serial = arn:aws:iam::<account>:mfa/<device> to [profile ${name}] in ${config}`,
+      `add mfa_serial = arn:aws:iam::<account>:mfa/<device> to ${header(name)} in ${config}`,
     );
   }
   const label = `[${own.section.name}]`;
   const serials = session.roles.flatMap((role) => role.serial ?? []);
   const serial = setting(files, name, 'mfa_serial');
-  const header = files.prefixed.has(name) ? `to [profile ${name}]` : `to a new section [profile ${name}]`;
+  const place = files.prefixed.has(name) ? `to ${header(name)}` : `to a new section ${header(name)}`;
   const keys =
     own.document === files.credentials
       ? `in ${own.document.path} line ${own.section.line + 1}: rename ${label} to [${name}-long-term]`
       : `move aws_access_key_id and aws_secret_access_key from ${label} in ${config} to a section [${name}-long-term] in ${files.credentials.path}`;
   const device = serial
     ? []
-    : [`in ${config}: add mfa_serial = ${serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} ${header}`];
+    : [`in ${config}: add mfa_serial = ${serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} ${place}`];
   return new UserError(
     'config',
     `${name} holds the long-lived keys itself (${label} in ${own.document.path} line ${own.section.line + 1}), so there is no place for a session`,
@@ -618,6 +629,6 @@ function noSource(files: Files, session: SessionProfile): UserError {
     ...device,
     ...serials.slice(0, 5).map(({ where }) => `delete mfa_serial from ${where}: the session has the MFA already`),
     ...(serials.length > 5 ? [`and the same in ${serials.length - 5} more role profiles`] : []),
-    `roles keep source_profile = ${name}; then run refresh-mfa ${name}`,
+    `roles keep source_profile = ${name}; then run refresh-mfa ${shellWord(name)}`,
   );
 }

@@ -1,5 +1,5 @@
 import type { Status } from './check';
-import { type ErrorCode, few, UserError } from './errors';
+import { type ErrorCode, few, shellWord, UserError } from './errors';
 import type { SessionProfile } from './profiles';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
@@ -103,10 +103,6 @@ export function reminder(due: readonly Status[]): string {
       ? `the sessions of ${names.join(', ')} are due`
       : `the session of ${names[0]} ${first?.state === 'expired' ? 'has expired' : first?.state === 'never' ? 'is not there yet' : 'is about to end'}`;
   return `${what}: type refresh-mfa ${names.map(shellWord).join(' ')}`;
-}
-
-function shellWord(name: string): string {
-  return /^[\w.,/@%+:=-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 /** RFC 3339 in UTC, to the second: what `x_security_token_expires` holds. */

@@ -1,10 +1,11 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { GetSessionTokenCommand, type GetSessionTokenCommandOutput, STSClient } from '@aws-sdk/client-sts';
 import { type Environment, readCommand } from './command';
-import { systemCode, UserError } from './errors';
+import { shellWord, systemCode, UserError } from './errors';
 import type { Identity, SourceKeys } from './profiles';
 
 /** What STS gave; all strings are non-empty and free of blanks. */
@@ -81,7 +82,7 @@ export async function openSts(
 ): Promise<Sts> {
   const { region } = identity;
   const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region, identity.session.name);
-  const agent = await openAgent(url, env, ca);
+  const { agent, peer, destroy } = await openAgent(url, env, ca);
   const client = new STSClient({
     region,
     endpoint: url.href,
@@ -115,12 +116,12 @@ export async function openSts(
         });
         return toSession(answer.Credentials, url.host);
       } catch (error) {
-        throw explain(error, { identity, code, host: url.host, repeated });
+        throw explain(error, { identity, code, host: url.host, peer, repeated });
       }
     },
     close() {
       client.destroy();
-      agent.destroy();
+      destroy();
     },
   };
 }
@@ -132,20 +133,32 @@ async function findUrl(region: string, profile: string): Promise<URL> {
   return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }
 
+interface Line {
+  readonly agent: HttpAgent;
+  /** Who is at the other end, for messages. */
+  readonly peer: string;
+  /** Lets go of every socket, also of those that wait for a proxy. */
+  destroy(): void;
+}
+
 /** An agent whose first connection is being made already; through a proxy it is made by the call. */
-async function openAgent(url: URL, env: Environment, ca: string | undefined): Promise<HttpAgent> {
+async function openAgent(url: URL, env: Environment, ca: string | undefined): Promise<Line> {
+  const secure = url.protocol === 'https:';
   const options = { keepAlive: true, ...(ca && { ca }) };
-  const proxy = url.protocol === 'https:' ? findProxy(url, env) : undefined;
+  const proxy = secure ? findProxy(url, env) : undefined;
   if (proxy) {
     const { HttpsProxyAgent } = await import('https-proxy-agent');
-    return new HttpsProxyAgent(proxy, options);
+    const abort = new AbortController();
+    const agent = new HttpsProxyAgent(proxy, { ...options, signal: abort.signal });
+    // it drops the options for the connection behind the proxy
+    Object.assign(agent.options, options);
+    return { agent, peer: `${url.host} through the proxy ${new URL(proxy).host}`, destroy: () => abort.abort() };
   }
-  const secure = url.protocol === 'https:';
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const connect = agent.createConnection.bind(agent);
   const port = Number(url.port) || (secure ? 443 : 80);
-  const target: ConnectionOptions = { ...options, host, port, servername: host };
+  const target: ConnectionOptions = { ...options, host, port, ...(isIP(host) === 0 && { servername: host }) };
+  const connect = agent.createConnection.bind(agent);
   let waiting: Duplex | null | undefined = connect(target);
   // whatever befalls it while nobody waits for it, the call makes its own connection and tells
   waiting?.on('error', () => {});
@@ -155,12 +168,11 @@ async function openAgent(url: URL, env: Environment, ca: string | undefined): Pr
     if (socket && !socket.destroyed && socket.writable) return socket;
     return connect(...rest);
   };
-  const destroy = agent.destroy.bind(agent);
-  agent.destroy = () => {
+  const destroy = () => {
     waiting?.destroy();
-    destroy();
+    agent.destroy();
   };
-  return agent;
+  return { agent, peer: url.host, destroy };
 }
 
 /** As the `aws` command finds it (Python's urllib): lower case first, and NO_PROXY's names stand for their subdomains too. */
@@ -231,12 +243,13 @@ interface Call {
   readonly identity: Identity;
   readonly code: string;
   readonly host: string;
+  readonly peer: string;
   /** Whether the same code was sent twice. */
   readonly repeated: boolean;
 }
 
 /** Each failure in its own words, with its cure. What STS said is repeated only where it cannot hold a key or the code. */
-function explain(error: unknown, { identity, code, host, repeated }: Call): unknown {
+function explain(error: unknown, { identity, code, host, peer, repeated }: Call): unknown {
   if (error instanceof UserError) return error;
   const { source, serial, keys } = identity;
   const {
@@ -244,7 +257,10 @@ function explain(error: unknown, { identity, code, host, repeated }: Call): unkn
     message = '',
     $metadata,
   } = error as { name?: string; message?: string; $metadata?: { httpStatusCode?: number } };
-  if (!isOwnError(error)) return $metadata?.httpStatusCode ? notSts(host) : explainNetwork(error, host, name, message);
+  if (!isOwnError(error)) {
+    const answered = systemCode(error) === '' && $metadata?.httpStatusCode !== undefined;
+    return answered ? notSts(host) : explainNetwork(error, host, peer);
+  }
   const refuse = (what: string, ...hints: string[]) => new UserError('aws', what, ...hints);
   const said = message
     .replaceAll(code, '******')
@@ -259,7 +275,7 @@ function explain(error: unknown, { identity, code, host, repeated }: Call): unkn
   if (/unable to validate MFA code/i.test(message)) {
     return refuse(
       `STS could not check the code: ${serial} is not an MFA device of the user behind ${source}, or does not give codes`,
-      `correct mfa_serial; aws iam list-mfa-devices --profile ${source} shows the device, if your keys may ask`,
+      `correct mfa_serial; aws iam list-mfa-devices --profile ${shellWord(source)} shows the device, if your keys may ask`,
     );
   }
   if (/with session credentials/i.test(message)) {
@@ -315,22 +331,26 @@ function quoteHint(keys: SourceKeys): string[] {
     : [];
 }
 
-function explainNetwork(error: unknown, host: string, name: string, message: string): UserError {
+function explainNetwork(error: unknown, host: string, peer: string): UserError {
+  const { name, message, syscall } = error as { name?: string; message?: string; syscall?: string };
   const code = systemCode(error);
   const fail = (what: string, ...hints: string[]) => new UserError('network', what, ...hints);
   const again = 'see that the network, VPN or proxy is up, then try again with the next code';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return fail(`cannot find ${host}: no network, or no name service`, again);
+  const late = name === 'TimeoutError' && (code === '' || code === 'ETIMEDOUT');
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return fail(`cannot find ${peer}: no network, or no name service`, again);
+  }
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
     return fail(
       `cannot trust the certificate of ${host} (${code})`,
       "if a proxy of your company opens TLS, let AWS_CA_BUNDLE name the file with the company's certificate",
     );
   }
-  if (name === 'AbortError') return fail(`${host} did not answer within ${allMs / 1000} s in all`, again);
-  if (name === 'TimeoutError' && /connection/i.test(message))
-    return fail(`cannot connect to ${host} within ${connectMs / 1000} s`, again);
-  if (name === 'TimeoutError' && code === '') return fail(`${host} did not answer within ${answerMs / 1000} s`, again);
-  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${host}: connection refused`, again);
-  return fail(`the connection to ${host} broke (${code || message})`, again);
+  if (name === 'AbortError') return fail(`${peer} did not answer within ${allMs / 1000} s`, again);
+  if (late && (syscall === 'connect' || /establish a connection/.test(message ?? ''))) {
+    return fail(`cannot connect to ${peer} within ${connectMs / 1000} s`, again);
+  }
+  if (late) return fail(`${peer} did not answer within ${answerMs / 1000} s`, again);
+  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${peer}: connection refused`, again);
+  return fail(`the connection to ${peer} broke (${code || message})`, again);
 }
