@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Certificate {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+  /** Where the certificate is; it is its own authority. */
+  readonly path: string;
+}
+
+/** Makes a self-signed certificate for localhost and 127.0.0.1 in the folder. Needs `openssl`. */
+export function makeCertificate(folder: string): Certificate {
+  const key = join(folder, 'key.pem');
+  const path = join(folder, 'cert.pem');
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const args = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    path,
+    ...subject,
+  ];
+  execFileSync('openssl', args, { stdio: 'ignore' });
+  return { key: readFileSync(key), cert: readFileSync(path), path };
+}
