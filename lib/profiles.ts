@@ -126,7 +126,7 @@ function profileName(header: string): string | undefined {
  * @throws UserError `config`
  */
 export function readBundle(path: string, home: string): string {
-  const fail = (what: string) => new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+  const fail = (what: string) => refuse(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
   let text: string;
   try {
     text = readFileSync(expand(path, home), 'utf8');
@@ -135,6 +135,10 @@ export function readBundle(path: string, home: string): string {
   }
   if (text.includes('-----BEGIN ')) return text;
   throw fail(`the certificate bundle ${path} holds no certificate`);
+}
+
+function refuse(what: string, ...hints: readonly string[]): UserError {
+  return new UserError('config', what, ...hints);
 }
 
 /** How the config names a profile: `[default]`, `[profile foobar]`, `[profile "my work"]`. */
@@ -177,14 +181,14 @@ function setting(files: Files, name: string, key: string): Setting | undefined {
 function line(key: string, { value, where }: Setting): string {
   if (!value.includes('\n')) return value;
   const hint = 'the line below it is indented: move it to the margin';
-  throw new UserError('config', `${key} of ${where} goes on in the next line`, hint);
+  throw refuse(`${key} of ${where} goes on in the next line`, hint);
 }
 
 /** A value that is one word: the stock tools take a comment behind it for part of it. */
 function word(key: string, found: Setting): string {
   if (!/\s[#;]/.test(line(key, found))) return found.value;
   const what = `${key} of ${found.where} has a comment behind it, which aws takes for part of the value`;
-  throw new UserError('config', what, 'move the comment to a line of its own');
+  throw refuse(what, 'move the comment to a line of its own');
 }
 
 function exists(files: Files, name: string): boolean {
@@ -194,7 +198,7 @@ function exists(files: Files, name: string): boolean {
 /** `source_profile`, else the section that aws-mfa's users call X-long-term. */
 function sourceOf(files: Files, name: string): string | undefined {
   const link = setting(files, name, 'source_profile');
-  if (link) return word('source_profile', link);
+  if (link) return link.value;
   return exists(files, `${name}-long-term`) ? `${name}-long-term` : undefined;
 }
 
@@ -209,17 +213,12 @@ function climb(files: Files, name: string): string {
     const link = setting(files, current, 'source_profile');
     if (!link) {
       const hint = 'add source_profile = <session profile> there, or name the session profile itself';
-      throw new UserError(
-        'config',
-        `${current} has a role_arn but no source_profile, so no session is behind it`,
-        hint,
-      );
+      throw refuse(`${current} has a role_arn but no source_profile, so no session is behind it`, hint);
     }
     const next = word('source_profile', link);
     if (path.includes(next)) {
       const loop = [...path.slice(path.indexOf(next)), next].join(' -> ');
-      throw new UserError(
-        'config',
+      throw refuse(
         `source_profile goes round in a loop: ${loop} (${link.where})`,
         'let the last one name the profile with the session',
       );
@@ -247,7 +246,7 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
       : sessions.length > 0
         ? `the session profiles are ${few(sessions)}`
         : `add ${header(name)} with source_profile and mfa_serial to ${files.config.path}`;
-  return new UserError('config', `${prefix}no profile "${name}" in ${where}`, hint);
+  return refuse(`${prefix}no profile "${name}" in ${where}`, hint);
 }
 
 /** How unlike two names are; one that is a part of the other is close. */
@@ -353,10 +352,10 @@ export function findIdentity(files: Files, session: SessionProfile, env: Environ
   const { name, source } = session;
   checkName(name);
   if (source === undefined) throw noSource(files, session);
+  if (session.link) word('source_profile', session.link);
   if (source === name) {
     const hint = `rename the section with the long-lived keys to [${name}-long-term] and delete source_profile`;
-    throw new UserError(
-      'config',
+    throw refuse(
       `${name} is its own source, so the session would overwrite the long-lived keys (${session.link?.where})`,
       hint,
     );
@@ -391,8 +390,7 @@ function first(files: Files, names: readonly string[], key: string): Setting | u
 /** A header with these would end early, or be read as another name, or be copied into every section. */
 function checkName(name: string): void {
   if (name !== '' && name === name.trim() && name !== 'DEFAULT' && !/[\]\x00-\x1f\x7f-\x9f]/.test(name)) return;
-  throw new UserError(
-    'config',
+  throw refuse(
     `${JSON.stringify(name)} cannot be the name of a section that all AWS tools read`,
     'give the profile a name without ], blanks at its ends and control characters',
   );
@@ -406,8 +404,7 @@ export function checkTarget(credentials: Document, name: string): void {
   const longer = [...credentials.sections.values()].find((other) => other.name.startsWith(`${name}]`));
   const odd = hidden ?? longer ?? (section && /^[^#;]/.test(section.trailer) ? section : undefined);
   if (odd) {
-    throw new UserError(
-      'config',
+    throw refuse(
       `${path} line ${odd.line + 1}: AWS tools disagree whether this is the header of a section`,
       'let the line begin at the margin and end with the ]',
     );
@@ -421,8 +418,7 @@ export function checkTarget(credentials: Document, name: string): void {
   const keys = value('aws_access_key_id') || value('aws_secret_access_key');
   const temporary = tokenKeys.some(value) && !value('aws_access_key_id')?.startsWith('AKIA');
   if (!keys || temporary) return;
-  throw new UserError(
-    'config',
+  throw refuse(
     `[${name}] in ${path} line ${section.line + 1} holds long-lived keys, which are never overwritten`,
     `rename that section to [${name}-long-term]; if the profile ${name} has a source_profile, let it name ${name}-long-term`,
   );
@@ -433,8 +429,7 @@ function findKeys(files: Files, source: string): SourceKeys {
   const places = placesOf(files, source);
   const token = places.flatMap((place) => tokenKeys.flatMap((key) => inPlace(place, key) ?? []))[0];
   if (token) {
-    throw new UserError(
-      'config',
+    throw refuse(
       `the source ${source} is itself a session (${token.where}); STS gives sessions for long-lived keys only`,
       'let source_profile name the profile with the long-lived keys',
     );
@@ -459,8 +454,7 @@ function findKeys(files: Files, source: string): SourceKeys {
       const [there, missing] = id
         ? ['aws_access_key_id', 'aws_secret_access_key']
         : ['aws_secret_access_key', 'aws_access_key_id'];
-      throw new UserError(
-        'config',
+      throw refuse(
         `the source ${source} has ${there} but no ${missing} (${(id ?? secret)?.where})`,
         `add ${missing} there`,
       );
@@ -472,13 +466,11 @@ function findKeys(files: Files, source: string): SourceKeys {
   }
   const role = setting(files, source, 'role_arn');
   if (role)
-    throw new UserError(
-      'config',
+    throw refuse(
       `the source ${source} is a role (${role.where}); STS gives sessions for long-lived keys only`,
       'let source_profile name the profile with the long-lived keys',
     );
-  throw new UserError(
-    'config',
+  throw refuse(
     `the source ${source} has no keys in ${files.credentials.path} or ${files.config.path}`,
     `add aws_access_key_id and aws_secret_access_key to [${source}] in ${files.credentials.path}`,
   );
@@ -503,8 +495,7 @@ function findDevice(files: Files, session: SessionProfile, source: string, seria
   }
   const roles = session.roles.filter((role) => role.serial);
   const move = roles[0]?.serial ? ` (${roles[0].serial.where} has one, but that is the role's)` : '';
-  throw new UserError(
-    'config',
+  throw refuse(
     `no MFA device for ${session.name}: no mfa_serial in ${looked.join(', ')}${move}`,
     `add mfa_serial = ${roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} to ${header(session.name)} in ${files.config.path}`,
     `aws iam list-mfa-devices --profile ${shellWord(source)} shows it, if your keys may ask; so does the console under Security credentials`,
@@ -538,12 +529,11 @@ function findRegion(files: Files, profiles: readonly string[], env: Environment,
   for (const { value, where } of candidates) {
     if (value === '' || (partition && partitionOf(value) !== partition)) continue;
     if (/^[a-z0-9][a-z0-9-]*$/i.test(value)) return value;
-    throw new UserError('config', `"${value}" is not a region (${where})`, 'it looks like eu-west-1');
+    throw refuse(`"${value}" is not a region (${where})`, 'it looks like eu-west-1');
   }
   const region = partition ? defaultRegions[partition] : defaultRegions.aws;
   if (region) return region;
-  throw new UserError(
-    'config',
+  throw refuse(
     `no region for the partition ${partition} of the MFA device`,
     `add region to ${header(profiles[0] ?? '')} in ${files.config.path}, or set AWS_REGION`,
   );
@@ -582,8 +572,7 @@ function findEndpoint(files: Files, profiles: readonly string[], env: Environmen
   const found = candidates.find(({ value }) => value);
   if (!found?.value) return undefined;
   if (URL.canParse(found.value) && /^https?:$/.test(new URL(found.value).protocol)) return found.value;
-  throw new UserError(
-    'config',
+  throw refuse(
     `"${found.value}" is not the URL of an endpoint (${found.where})`,
     'it looks like https://sts.eu-west-1.amazonaws.com',
   );
@@ -601,11 +590,17 @@ function serviceEndpoint(files: Files, name: string): Setting | undefined {
 /** No source: either the layout of AWS's guide, whose every edit can be named, or nothing to begin with. */
 function noSource(files: Files, session: SessionProfile): UserError {
   const { name } = session;
+  const users = findSessionNames(files).filter((other) => sourceOf(files, other) === name);
+  if (users.length > 0) {
+    return refuse(
+      `${name} holds the long-lived keys behind ${few(users)}`,
+      `type refresh-mfa ${shellWord(users[0] ?? '')}`,
+    );
+  }
   const own = placesOf(files, name).find(({ section }) => section.entries.get('aws_access_key_id')?.value);
   const config = files.config.path;
   if (!own || session.hasSession) {
-    return new UserError(
-      'config',
+    return refuse(
       `${name} has no source: no source_profile, and no section [${name}-long-term] with your long-lived keys`,
       `add [${name}-long-term] with aws_access_key_id and aws_secret_access_key to ${files.credentials.path}`,
       `add mfa_serial = arn:aws:iam::<account>:mfa/<device> to ${header(name)} in ${config}`,
@@ -622,8 +617,7 @@ function noSource(files: Files, session: SessionProfile): UserError {
   const device = serial
     ? []
     : [`in ${config}: add mfa_serial = ${serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} ${place}`];
-  return new UserError(
-    'config',
+  return refuse(
     `${name} holds the long-lived keys itself (${label} in ${own.document.path} line ${own.section.line + 1}), so there is no place for a session`,
     keys,
     ...device,
