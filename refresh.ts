@@ -27,13 +27,10 @@ async function main(): Promise<number> {
     return print(script(args.shell, options));
   }
   const files = profiles.readFiles(env, home);
-  if (args.mode === 'completion')
-    return print(
-      profiles
-        .findNames(files)
-        .map((name) => `${name}\n`)
-        .join(''),
-    );
+  if (args.mode === 'completion') {
+    const lines = profiles.findNames(files).map((name) => `${name}\n`);
+    return print(lines.join(''));
+  }
   if (args.mode === 'check') return check(args, files);
   const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
   return args.mode === 'clear' ? clear(files, names) : refresh(args, files, names);
