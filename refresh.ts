@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // The wiring: the only file that touches `process`, the home folder and the clock, and the only one that knows all others.
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { devNull, homedir } from 'node:os';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { type Args, help, options, parse, parseDuration } from './lib/args';
 import { checkSession, findNotes } from './lib/check';
 import type { Environment } from './lib/command';
-import { checkWritable, saveCredentials, type Target } from './lib/credentials';
+import { checkWritable, loadWriter, saveCredentials, type Target } from './lib/credentials';
 import { few, UserError } from './lib/errors';
 import type { CodeSource } from './lib/otp';
 import * as profiles from './lib/profiles';
@@ -22,7 +22,7 @@ async function main(): Promise<number> {
   const args = parse(process.argv.slice(2));
   if (args.mode === 'help') return print(help());
   if (args.mode === 'version') return print(`${readVersion()}\n`);
-  if (args.mode === 'completion' && args.shell !== 'names') {
+  if (args.shell && args.shell !== 'names') {
     const { script } = await import('./lib/completion');
     return print(script(args.shell, options));
   }
@@ -37,6 +37,8 @@ async function main(): Promise<number> {
 }
 
 function print(text: string): number {
+  // `refresh-mfa --help | head -1` is no error
+  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
   process.stdout.write(text);
   return 0;
 }
@@ -59,10 +61,11 @@ function readVersion(): string {
 
 /** The session profiles behind the names, each once; what is wrong with a name is said and kept in `failures`. */
 function findSessions(files: profiles.Files, names: readonly string[], failures: unknown[]): profiles.SessionProfile[] {
+  const roles = profiles.findRoles(files);
   const sessions = new Map<string, profiles.SessionProfile>();
   for (const name of names) {
     try {
-      const session = profiles.findSession(files, name);
+      const session = profiles.findSession(files, roles, name);
       sessions.set(session.name, session);
       if (session.name !== name) note(`${name} uses the session of ${session.name}`);
     } catch (error) {
@@ -219,6 +222,7 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
   code.catch(() => {});
   await new Promise((shown) => setImmediate(shown));
   const { getKeys, openSts, WrongCode } = await loadSts();
+  loadWriter().catch(() => {});
   const keys = getKeys(identity.keys, env);
   const sts = openSts(identity, keys, env, ca);
   const ready = Promise.all([sts, keys]);
@@ -247,12 +251,13 @@ async function getSession({ identity, duration, ca, ask, attempts }: Plan): Prom
 }
 
 /**
- * The SDK would warn about old Nodes at every call, and use settings of `AWS_PROFILE` even with keys of its own; with
- * `DEBUG` the proxy's agent would print the proxy's password.
+ * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
+ * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
  */
 function loadSts() {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  delete process.env.AWS_PROFILE;
+  process.env.AWS_CONFIG_FILE = devNull;
+  process.env.AWS_SHARED_CREDENTIALS_FILE = devNull;
   delete process.env.DEBUG;
   return import('./lib/sts');
 }
@@ -285,8 +290,6 @@ function save(target: Target, name: string, session: Session): Promise<void> {
 
 // a full disk or a limit on file sizes must end in an error, not in a signal
 process.on('SIGXFSZ', () => {});
-// `refresh-mfa --help | head -1` is no error
-process.stdout.on('error', () => {});
 // a promise that never settles would end the process with 0
 process.exitCode = 1;
 main()

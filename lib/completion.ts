@@ -6,7 +6,7 @@ const shells = ['bash', 'zsh', 'fish'];
 const getNames = 'command refresh-mfa --completion names </dev/null 2>/dev/null';
 
 /** The completion script of a shell: options and profile names, and nothing where another value is expected. */
-export function script(shell: 'bash' | 'zsh' | 'fish' | undefined, options: readonly Option[]): string {
+export function script(shell: 'bash' | 'zsh' | 'fish', options: readonly Option[]): string {
   return shell === 'bash' ? bash(options) : shell === 'zsh' ? zsh(options) : fish(options);
 }
 

@@ -69,6 +69,11 @@ export async function saveCredentials(
   }
 }
 
+/** Writing needs it; called while the person types, it is there by then. */
+export function loadWriter() {
+  return import('write-file-atomic');
+}
+
 interface Lock {
   /** Notes the temporary file, so that a later run can sweep it if this one is killed. */
   note(temporary: string): void;
@@ -100,7 +105,7 @@ async function replace(
     }
     if (!lock.isHeld() || !readOrEmpty(real).equals(before)) throw new Outdated();
   };
-  const { default: writeFileAtomic } = await import('write-file-atomic');
+  const { default: writeFileAtomic } = await loadWriter();
   try {
     // write-file-atomic takes a short write for a whole one and would put half a file in place when the disk is full;
     // so it writes nothing, and the bytes go in here, where what was not written is an error

@@ -38,7 +38,7 @@ function sessionBus(uid: number | undefined, env: Environment): Record<string, s
   return existsSync(socket) ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
 }
 
-/** Notification servers read the body as markup. */
+/** Notification servers read the body as markup, and notify-send undoes backslashes in it before. */
 function escapeMarkup(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\\', '\\\\');
 }

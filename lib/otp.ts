@@ -110,8 +110,9 @@ async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T |
 
 /** `mfa_process`: a shell command, run with the terminal's stdin and stderr, whose output holds one six-digit group. */
 export function processSource(setting: Setting, env: Environment): CodeSource {
-  return async () => {
-    const { stdout, problem } = await readCommand(setting.value, env, processSeconds, 'inherit');
+  return async (signal) => {
+    const limits = { seconds: processSeconds, stdin: 'inherit', signal } as const;
+    const { stdout, problem } = await readCommand(setting.value, env, limits);
     const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
     const came =
       problem ?? (codes.length === 0 ? 'printed no six-digit code' : `printed ${codes.length} six-digit codes`);

@@ -12,6 +12,8 @@ export interface Files {
   readonly credentialsPath: string;
   /** The config's `[profile X]`, `[profile "X"]` and `[default]` sections by X. */
   readonly prefixed: ReadonlyMap<string, Section>;
+  /** Every name that a profile could have, in the files' order; bare sections of the config count. */
+  readonly names: ReadonlySet<string>;
 }
 
 /** A value and where it stands, for messages: `[profile foobar] in ~/.aws/config line 7`. */
@@ -81,11 +83,14 @@ export function readFiles(env: Environment, home: string): Files {
   const config = readDocument(configPath, home);
   const credentials = readDocument(credentialsPath, home);
   const prefixed = new Map<string, Section>();
+  const names = new Set<string>();
   for (const section of config.sections.values()) {
     const name = profileName(section.name);
+    names.add(name ?? section.name);
     if (name !== undefined && (section.name !== 'default' || !prefixed.has(name))) prefixed.set(name, section);
   }
-  return { config, credentials, credentialsPath, prefixed };
+  for (const name of credentials.sections.keys()) names.add(name);
+  return { config, credentials, credentialsPath, prefixed, names };
 }
 
 function readDocument(path: string, home: string): Document {
@@ -153,13 +158,15 @@ interface Place {
 }
 
 /** Every section that speaks of a profile: the config's prefixed one first, then the bare one, then the credentials file's. */
-function placesOf(files: Files, name: string): Place[] {
-  const { config, credentials } = files;
-  const sections = new Set([files.prefixed.get(name), config.sections.get(name)]);
-  return [
-    ...[...sections].flatMap((section) => (section ? [{ document: config, section }] : [])),
-    ...[credentials.sections.get(name)].flatMap((section) => (section ? [{ document: credentials, section }] : [])),
-  ];
+function placesOf({ config, credentials, prefixed }: Files, name: string): Place[] {
+  const first = prefixed.get(name);
+  const bare = config.sections.get(name);
+  const own = credentials.sections.get(name);
+  const places: Place[] = [];
+  if (first) places.push({ document: config, section: first });
+  if (bare && bare !== first) places.push({ document: config, section: bare });
+  if (own) places.push({ document: credentials, section: own });
+  return places;
 }
 
 function inPlace({ document, section }: Place, key: string): Setting | undefined {
@@ -202,10 +209,7 @@ function sourceOf(files: Files, name: string): string | undefined {
   return exists(files, `${name}-long-term`) ? `${name}-long-term` : undefined;
 }
 
-/**
- * The profile whose section a refresh of `name` writes: itself, or, for a role profile, where its `source_profile` chain ends.
- * @throws UserError `config` for a name that no file knows, a chain that ends nowhere, and a loop
- */
+/** The profile whose section a refresh of `name` writes: itself, or where the `source_profile` chain of a role ends. */
 function climb(files: Files, name: string): string {
   const path = [name];
   for (let current = name; ; ) {
@@ -231,7 +235,7 @@ function climb(files: Files, name: string): string {
 }
 
 function unknown(files: Files, name: string, prefix = ''): UserError {
-  const close = [...allNames(files)]
+  const close = [...files.names]
     .map((other) => ({ other, distance: strangeness(name.toLowerCase(), other.toLowerCase()) }))
     .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
@@ -268,15 +272,9 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Every name that a profile could have, in the files' order; bare sections of the config count. */
-function allNames(files: Files): Set<string> {
-  const bare = [...files.config.sections.keys()].filter((name) => profileName(name) === undefined);
-  return new Set([...files.prefixed.keys(), ...bare, ...files.credentials.sections.keys()]);
-}
-
 /** All session profiles, in the files' order: those with a source and no `role_arn`. */
 export function findSessionNames(files: Files): string[] {
-  const names = new Set([...allNames(files)].map((name) => name.replace(/-long-term$/, '')));
+  const names = new Set([...files.names].map((name) => name.replace(/-long-term$/, '')));
   return [...names].filter((name) => !setting(files, name, 'role_arn') && sourceOf(files, name) !== undefined);
 }
 
@@ -287,20 +285,21 @@ export function findNames(files: Files): string[] {
 
 /**
  * The session profile behind a name: itself, or the one that a role profile chains off.
- * @throws UserError `config`, see `climb`
+ * @param roles what `findRoles` gives
+ * @throws UserError `config` for a name that no file knows, a chain that ends nowhere, and a loop
  */
-export function findSession(files: Files, name: string): SessionProfile {
+export function findSession(files: Files, roles: Roles, name: string): SessionProfile {
   if (!exists(files, name) && sourceOf(files, name) === undefined) throw unknown(files, name);
-  return describe(files, climb(files, name), rolesBySession(files));
+  return describe(files, climb(files, name), roles);
 }
 
 /** All session profiles with the role profiles behind them; linear in the size of the files. */
 export function findSessions(files: Files): SessionProfile[] {
-  const roles = rolesBySession(files);
+  const roles = findRoles(files);
   return findSessionNames(files).map((name) => describe(files, name, roles));
 }
 
-function describe(files: Files, name: string, roles: ReadonlyMap<string, readonly string[]>): SessionProfile {
+function describe(files: Files, name: string, roles: Roles): SessionProfile {
   const section = files.credentials.sections.get(name);
   return {
     name,
@@ -317,8 +316,11 @@ function describe(files: Files, name: string, roles: ReadonlyMap<string, readonl
   };
 }
 
+/** The names of the role profiles behind each session profile. */
+export type Roles = ReadonlyMap<string, readonly string[]>;
+
 /** Which role profiles chain off which profile, directly or through other roles. Each link is followed once. */
-function rolesBySession(files: Files): Map<string, string[]> {
+export function findRoles(files: Files): Roles {
   const ends = new Map<string, string | undefined>();
   const end = (name: string): string | undefined => {
     const path: string[] = [];
@@ -333,7 +335,7 @@ function rolesBySession(files: Files): Map<string, string[]> {
     return found;
   };
   const roles = new Map<string, string[]>();
-  for (const name of allNames(files)) {
+  for (const name of files.names) {
     if (!setting(files, name, 'role_arn')) continue;
     const session = end(name);
     if (session === undefined) continue;

@@ -97,12 +97,13 @@ export function checkJson(all: readonly Status[], notes: (session: SessionProfil
 /** What the reminder says; it names the command to type. */
 export function reminder(due: readonly Status[]): string {
   const names = due.map(({ session }) => session.name);
+  const words = [...(names.some((name) => name.startsWith('-')) ? ['--'] : []), ...names.map(shellWord)];
   const [first] = due;
   const what =
     names.length > 1
       ? `the sessions of ${names.join(', ')} are due`
       : `the session of ${names[0]} ${first?.state === 'expired' ? 'has expired' : first?.state === 'never' ? 'is not there yet' : 'is about to end'}`;
-  return `${what}: type refresh-mfa ${names.map(shellWord).join(' ')}`;
+  return `${what}: type refresh-mfa ${words.join(' ')}`;
 }
 
 /** RFC 3339 in UTC, to the second: what `x_security_token_expires` holds. */

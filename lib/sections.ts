@@ -52,7 +52,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
     const content = line.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) continue;
     const indent = line.length - line.trimStart().length;
-    const header = /^\[([^\n]+)\]([^\n]*)$/.exec(content);
+    const header = content.startsWith('[') ? /^\[([^\n]+)\]([^\n]*)$/.exec(content) : null;
     if (section && entry && indent > level) {
       if (header?.[1]) hidden.push({ name: header[1], line: index, section: section.name });
       if (/^(\n|$)/.test(entry.value) && !content.includes('=')) throw noAssignment(path, index);

@@ -52,7 +52,7 @@ export async function getKeys(keys: SourceKeys, env: Environment): Promise<Keys>
       'run that command by hand: it should print JSON with Version, AccessKeyId and SecretAccessKey',
     );
   };
-  const { stdout, problem } = await readCommand(keys.process, env, processSeconds, 'ignore');
+  const { stdout, problem } = await readCommand(keys.process, env, { seconds: processSeconds, stdin: 'ignore' });
   if (problem) throw fail(problem);
   let answer: Readonly<Record<string, unknown>> | null;
   try {
@@ -73,7 +73,7 @@ function isToken(value: unknown): value is string {
 
 /**
  * Makes the client and begins to connect, so that the call finds an open connection. Only the given keys are ever used. The
- * caller has taken `AWS_PROFILE` out of the process's environment, since the SDK would use that profile's endpoint even so.
+ * caller keeps the shared files from the SDK, which would take settings of other profiles from them.
  */
 export async function openSts(
   identity: Identity,
@@ -82,7 +82,7 @@ export async function openSts(
   ca: string | undefined,
 ): Promise<Sts> {
   const { region } = identity;
-  const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region, identity.session.name);
+  const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region);
   const { agent, peer, destroy } = await openAgent(url, env, ca);
   const client = new STSClient({
     region,
@@ -100,6 +100,7 @@ export async function openSts(
       httpsAgent: agent as HttpsAgent,
     },
   });
+  void rehearse(region);
   return {
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({
@@ -127,9 +128,26 @@ export async function openSts(
   };
 }
 
+/**
+ * The SDK's first call takes as long as Node's start. So one is made that no network sees, with AWS's sample keys, before the
+ * code is there.
+ */
+async function rehearse(region: string): Promise<void> {
+  const keys = '<AccessKeyId>AKIAIOSFODNN7EXAMPLE</AccessKeyId><Expiration>2011-07-11T19:55:29Z</Expiration>';
+  const result = `<GetSessionTokenResult><Credentials>${keys}</Credentials></GetSessionTokenResult>`;
+  const body = Buffer.from(`<GetSessionTokenResponse>${result}</GetSessionTokenResponse>`);
+  const client = new STSClient({
+    region,
+    endpoint: 'https://sts.example.com',
+    credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' },
+    requestHandler: { handle: async () => ({ response: { statusCode: 200, headers: {}, body } }) },
+  });
+  await client.send(new GetSessionTokenCommand({})).catch(() => {});
+}
+
 /** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
-async function findUrl(region: string, profile: string): Promise<URL> {
-  const { config } = new STSClient({ region, profile });
+async function findUrl(region: string): Promise<URL> {
+  const { config } = new STSClient({ region });
   const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
   return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }

@@ -78,9 +78,9 @@ const work: Readonly<Record<string, (files: profiles.Files, home: string) => unk
   },
   'listing the names': (files) => [profiles.findNames(files), profiles.findSessionNames(files)],
   'finding what a refresh needs': (files) =>
-    profiles.findIdentity(files, profiles.findSession(files, 'team7-admin'), {}),
+    profiles.findIdentity(files, profiles.findSession(files, profiles.findRoles(files), 'team7-admin'), {}),
   'offering names that are close to a wrong one': (files) =>
-    assert.throws(() => profiles.findSession(files, 'taem7-admin'), UserError),
+    assert.throws(() => profiles.findSession(files, profiles.findRoles(files), 'taem7-admin'), UserError),
   'writing a section': ({ credentials }) =>
     splice(credentials, 'team7', { aws_session_token: 'AQoEXAMPLE', new: 'line' }),
   'removing a section': ({ credentials }) => unsplice(credentials, 'team7', profiles.sessionKeys),

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { closeSync, constants as files, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { TestContext } from 'node:test';
 import { assertNoSecrets, type Command, command, environment, type Surroundings, secretsOf } from './run';
@@ -65,6 +66,8 @@ export function openTerminal(t: TestContext, args: readonly string[], options: T
     cwd: options.cwd ?? options.home.path,
     env: environment(options),
   });
+  // While this side is open nothing is lost; once the program has closed its own, the kernel may drop its last words.
+  const held = openSync((child as unknown as { readonly _pty: string })._pty, files.O_RDWR | files.O_NOCTTY);
 
   const screen = new Screen(cols, rows);
   const changes = new EventEmitter();
@@ -77,6 +80,7 @@ export function openTerminal(t: TestContext, args: readonly string[], options: T
   });
   const exit = new Promise<Ending>((resolve) => {
     child.onExit(({ exitCode, signal }) => {
+      closeSync(held);
       ending = signal ? { status: null, signal: signalName(signal) } : { status: exitCode, signal: null };
       changes.emit('change');
       resolve(ending);
