@@ -67,12 +67,18 @@ function findSessions(files: profiles.Files, names: readonly string[], failures:
     try {
       const session = profiles.findSession(files, roles, name);
       sessions.set(session.name, session);
-      if (session.name !== name) note(`${name} uses the session of ${session.name}`);
     } catch (error) {
       fail(failures, error);
     }
   }
   return [...sessions.values()];
+}
+
+/** Whoever typed the name of a role is told which session is meant. */
+function noteRoles(names: readonly string[], { name, roles }: profiles.SessionProfile): void {
+  for (const role of roles) {
+    if (names.includes(role.name)) note(`${role.name} uses the session of ${name}`);
+  }
 }
 
 /** Says what went wrong; the caller goes on with the next profile. */
@@ -109,7 +115,10 @@ async function check(args: Args, files: profiles.Files): Promise<number> {
   if (args.json) print(report.checkJson(all, findNotes));
   else if (!args.notify) {
     print(report.checkLines(all, now, process.stdout.isTTY && !env.NO_COLOR));
-    for (const session of sessions) findNotes(session).forEach(note);
+    for (const session of sessions) {
+      noteRoles(args.profiles, session);
+      findNotes(session).forEach(note);
+    }
   }
   if (args.notify && due.length > 0) {
     const text = report.reminder(due);
@@ -124,6 +133,7 @@ async function clear(files: profiles.Files, names: readonly string[]): Promise<n
   const failures: unknown[] = [];
   const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
   for (const session of findSessions(files, names, failures)) {
+    noteRoles(names, session);
     try {
       await saveCredentials(
         target,
@@ -179,6 +189,7 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
       print(report.validLine(status, now));
       continue;
     }
+    noteRoles(names, session);
     try {
       const identity = profiles.findIdentity(files, session, env, args.serialNumber);
       const { duration, caBundle } = identity;

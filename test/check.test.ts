@@ -372,7 +372,7 @@ test('--if-needed with everything valid: one line, nothing on stderr, no questio
   const before = home.readCredentialsBytes();
   const modules = recordModules(home);
   const env = { ...modules.env, TZ: noonZone };
-  const { status, stdout, stderr } = await run(['--if-needed', 'foobar', 'acme'], { home, sts, env, stdin: 'open' });
+  const { status, stdout, stderr } = await run(['--if-needed', 'baszooDev', 'acme'], { home, sts, env, stdin: 'open' });
   assert.equal(
     stdout,
     `foobar: session valid until ${clock(ends.foobar)} (5 h 30 min left)

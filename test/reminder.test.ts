@@ -80,16 +80,21 @@ function osascriptArgs(text: string): string[] {
   return ['-e', 'on run argv', '-e', display, '-e', 'end run', text];
 }
 
-test('a valid session: not a word, no notification, exit 0', async (t) => {
-  const home = makeDesk(t, valid);
-  const { status, stdout, stderr } = await run(['--check', '--notify', 'foobar'], {
-    home,
-    env: bareEnv(home),
-    stdin: 'open',
+for (const name of ['foobar', 'dev']) {
+  test(`a valid session, asked for as ${name}: not a word, no notification, exit 0`, async (t) => {
+    const home = makeDesk(t, valid);
+    home.writeConfig(
+      `${simple.config}[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/dev\nsource_profile = foobar\n`,
+    );
+    const { status, stdout, stderr } = await run(['--check', '--notify', name], {
+      home,
+      env: bareEnv(home),
+      stdin: 'open',
+    });
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+    assert.deepEqual(notifications(home), []);
   });
-  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
-  assert.deepEqual(notifications(home), []);
-});
+}
 
 const dues: readonly [string, string, readonly string[], string][] = [
   ['has expired', expired, [], 'the session of foobar has expired: type refresh-mfa foobar'],
