@@ -30,9 +30,13 @@ export function noteLine(note: string): string {
   return prefixed(`note: ${note}`);
 }
 
-/** Names come from files and arguments; nothing in them may steer the terminal. */
 function prefixed(text: string): string {
-  return `refresh-mfa: ${text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ')}\n`;
+  return `refresh-mfa: ${printable(text)}\n`;
+}
+
+/** Names come from files and arguments; nothing in them may steer the terminal. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
 }
 
 /** The line of a session just made, and, when its section is new, one with the role profiles that work from now on. */
@@ -58,14 +62,13 @@ export function clearedLine(session: SessionProfile, { expires, state }: Status,
 
 /** One aligned line a session. */
 export function checkLines(all: readonly Status[], now: number, colour: boolean): string {
-  const name = Math.max(...all.map(({ session }) => session.name.length));
-  const rows = all.map((status) => ({ status, when: when(status, now) }));
-  const width = Math.max(...rows.map(({ when }) => when.length));
-  const lines = rows.map(({ status, when }) => {
-    const { session, state, secondsLeft } = status;
-    const word = (state === 'never' ? 'never refreshed' : state).padEnd(state === 'never' ? 0 : 7);
+  const rows = all.map((status) => ({ status, name: printable(status.session.name), when: when(status, now) }));
+  const widest = (column: 'name' | 'when') => rows.reduce((width, row) => Math.max(width, row[column].length), 0);
+  const [nameWidth, whenWidth] = [widest('name'), widest('when')];
+  const lines = rows.map(({ status: { state, secondsLeft }, name, when }) => {
+    const word = (state === 'never' ? 'never refreshed' : state).padEnd(7);
     const left = secondsLeft ? `${span(secondsLeft)} left` : '';
-    return `${session.name.padEnd(name)}  ${colour ? paint(word, state) : word}  ${when.padEnd(left ? width : 0)}  ${left}`.trimEnd();
+    return `${name.padEnd(nameWidth)}  ${colour ? paint(word, state) : word}  ${when.padEnd(whenWidth)}  ${left}`.trimEnd();
   });
   return lines.map((line) => `${line}\n`).join('');
 }
