@@ -83,7 +83,7 @@ function paint(word: string, state: Status['state']): string {
   return `\x1b[${state === 'valid' ? 32 : state === 'due' ? 33 : 31}m${word}\x1b[39m`;
 }
 
-/** The document of --json; its shape is part of the contract and only ever grows. */
+/** The document of --json; the README describes its shape, which only ever grows. */
 export function checkJson(all: readonly Status[], notes: (session: SessionProfile) => readonly string[]): string {
   const sessions = all.map(({ session, state, expires, secondsLeft }) => ({
     profile: session.name,

@@ -47,7 +47,7 @@ interface Given {
   readonly sts: LocalSts;
 }
 
-/** The seed's files, with sections of sessions behind them. */
+/** The files of examples/, with sections of sessions behind them. */
 async function setUp(t: TestContext, ...written: readonly string[]): Promise<Given> {
   const sts = await startSts();
   t.after(() => sts.close());

@@ -18,7 +18,7 @@ import { missing } from './helpers/which';
 
 /** Some rows at a time, since many do nothing but wait. */
 const concurrency = 6;
-/** The contract's longest, and what it takes to start. */
+/** The longest that a call may take, and what it takes to start. */
 const longestMs = 40_000;
 
 interface Failure {

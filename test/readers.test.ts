@@ -23,7 +23,7 @@ async function refresh(profile: string, code: string, surroundings: Surroundings
   assert.equal(status, 0, stderr);
 }
 
-/** The seed's two files, both sessions made. */
+/** The two files of examples/, both sessions made. */
 async function setUp(t: TestContext): Promise<{ sts: LocalSts; home: Home }> {
   const sts = await openSts(t);
   const home = seedHome(t, sts);
