@@ -1,5 +1,5 @@
 // Reads and writes are synchronous: they are few and small, and node:fs alone is loaded by the time Node starts.
-import * as fs from 'node:fs';
+import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode, UserError } from './errors';
 import { type Document, parse } from './sections';
@@ -28,7 +28,7 @@ export function checkWritable({ path, shown }: Target): string[] {
     try {
       fs.writeFileSync(probe, new Uint8Array((info?.size ?? 0) + 4096), { flag: 'wx', mode: 0o600 });
     } finally {
-      fs.rmSync(probe, { force: true });
+      remove(probe);
     }
     return info && info.nlink > 1 ? [`${shown} has a second name (a hard link), which will keep the old keys`] : [];
   } catch (error) {
@@ -44,6 +44,15 @@ function resolveTarget(path: string, shown: string): string {
     throw new UserError('file', `${shown} is a link to a file that is not there`, hint);
   }
   return join(fs.realpathSync(dirname(path)), basename(path));
+}
+
+/** Whether it is there or not; fs.rmSync would do, but is slow to load. */
+function remove(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 function randomName(): string {
@@ -141,7 +150,7 @@ async function withLock<T>(real: string, now: () => number, work: (lock: Lock) =
     return await work({ isHeld, note: (temporary) => void fs.writeSync(file, `\n${basename(temporary)}`) });
   } finally {
     fs.closeSync(file);
-    if (isHeld()) fs.rmSync(path, { force: true });
+    if (isHeld()) remove(path);
   }
 }
 
@@ -174,7 +183,7 @@ function create(path: string, owner: string): number {
     return file;
   } catch (error) {
     fs.closeSync(file);
-    fs.rmSync(path, { force: true });
+    remove(path);
     throw error;
   }
 }
@@ -196,7 +205,7 @@ function bury(path: string, content: string): void {
       // the next owner was quicker; the one that lost its lock sees that before it replaces the file
     }
   }
-  fs.rmSync(grave, { force: true });
+  remove(grave);
 }
 
 /**
@@ -212,14 +221,14 @@ function sweep(real: string, now: () => number): void {
     if (!info || name === `${own}lock` || now() - info.mtimeMs <= staleMs) continue;
     if (isTemporary(real, name) && info.size > 0) continue;
     if (name.startsWith(`${own}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
-    fs.rmSync(path, { force: true });
+    remove(path);
   }
 }
 
 /** Removes the temporary file that a lock names. */
 function sweepTemporary(real: string, lock: string): void {
   const name = lock.split('\n')[1] ?? '';
-  if (isTemporary(real, name)) fs.rmSync(join(dirname(real), name), { force: true });
+  if (isTemporary(real, name)) remove(join(dirname(real), name));
 }
 
 /** Whether write-file-atomic gives its temporary files such names; a person's copy may have one too. */

@@ -1,5 +1,5 @@
 import type { ReadStream, WriteStream } from 'node:tty';
-import { type Environment, readCommand } from './command';
+import type { Environment } from './command';
 import { UserError } from './errors';
 import type { Setting } from './profiles';
 
@@ -111,6 +111,7 @@ async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T |
 /** `mfa_process`: a shell command, run with the terminal's stdin and stderr, whose output holds one six-digit group. */
 export function processSource(setting: Setting, env: Environment): CodeSource {
   return async (signal) => {
+    const { readCommand } = await import('./command');
     const limits = { seconds: processSeconds, stdin: 'inherit', signal } as const;
     const { stdout, problem } = await readCommand(setting.value, env, limits);
     const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];

@@ -1,7 +1,7 @@
 // Bounds and values are what botocore's reader (Python's RawConfigParser) makes of the file, since every `aws` command
 // judges by it; what the other SDKs read differently is refused where it touches a section that is to be written.
 // `ini` would drop `[x] # note` and put its keys into the section before, so it never sees a whole file.
-import { parse as parseIni } from 'ini';
+import { isUtf8 } from 'node:buffer';
 import { UserError } from './errors';
 
 /** One `key = value`. Lines are indexes into the document's lines; `end` is the first line that is no longer part of it. */
@@ -104,13 +104,11 @@ export function parse(bytes: Uint8Array, path: string): Document {
 }
 
 function decode(bytes: Uint8Array, path: string): string {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
+  if (!isUtf8(bytes)) {
     const hint = 'save it again as UTF-8 (an editor can; so can iconv -f latin1 -t utf-8)';
     throw new UserError('config', `${path} is not UTF-8, so no aws command can read it`, hint);
   }
+  const text = Buffer.from(bytes).toString();
   // Python takes some of these for blanks or line ends and JavaScript does not; after this trim() and \n mean the same to both.
   const odd = /[\0\x1c-\x1f\x85\ufeff]|\r(?!\n)/.exec(text);
   if (!odd) return text;
@@ -136,7 +134,10 @@ function refusal(path: string, line: number, what: string, hint: string): UserEr
 
 /** The keys of an indented block such as `sts =` in `[services name]`; empty if the value is no such block. */
 export function parseNested(value: string): Readonly<Record<string, unknown>> {
-  return value.startsWith('\n') ? parseIni(value) : {};
+  if (!value.startsWith('\n')) return {};
+  // few have such a block, and the question should not wait for what reads it
+  const ini = require('ini') as typeof import('ini');
+  return ini.parse(value);
 }
 
 /**
