@@ -18,7 +18,7 @@ const pipeSeconds = 60;
 const processSeconds = 60;
 
 /** The six digits of what was typed or pasted: blanks dropped, full-width digits taken, leading zeros kept. */
-export function parseCode(text: string): string | undefined {
+function parseCode(text: string): string | undefined {
   const digits = text.normalize('NFKC').replace(/[\s\u200b-\u200d\u2060\ufeff]/g, '');
   return /^\d{6}$/.test(digits) ? digits : undefined;
 }

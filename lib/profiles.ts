@@ -107,12 +107,12 @@ function readDocument(path: string, home: string): Document {
 }
 
 /** Paths as the stock tools take them: a leading `~` is the home folder, other paths start in the working folder. */
-export function expand(path: string, home: string): string {
+function expand(path: string, home: string): string {
   return /^~(?=[/\\]|$)/.test(path) ? join(home, path.slice(1)) : resolve(path);
 }
 
 /** The path with the home folder as `~`, for messages. */
-export function shorten(path: string, home: string): string {
+function shorten(path: string, home: string): string {
   return path.startsWith(join(home, '/')) ? `~/${path.slice(join(home, '/').length).replaceAll('\\', '/')}` : path;
 }
 
