@@ -121,7 +121,8 @@ async function replace(
     writeFileAtomic.sync(real, '', { mode: 0o600, tmpfileCreated: fill });
     return true;
   } catch (error) {
-    if (error instanceof Outdated) return false;
+    // who has lost the lock may also have lost the temporary file, swept as a killed run's
+    if (error instanceof Outdated || !lock.isHeld()) return false;
     throw error;
   }
 }
@@ -146,7 +147,7 @@ async function withLock<T>(real: string, now: () => number, work: (lock: Lock) =
   const file = await acquire(path, owner, now);
   const isHeld = () => readOrEmpty(path).toString().startsWith(owner);
   try {
-    sweep(real, now);
+    sweep(real, fs.fstatSync(file).mtimeMs);
     return await work({ isHeld, note: (temporary) => void fs.writeSync(file, `\n${basename(temporary)}`) });
   } finally {
     fs.closeSync(file);
@@ -169,10 +170,22 @@ async function acquire(path: string, owner: string, now: () => number): Promise<
     if (!made) continue;
     if (content !== seen) {
       seen = content;
-      since = now();
+      since = now() - Math.max(0, fileSystemNow(path) - made.mtimeMs);
     }
-    if (now() - made.mtimeMs > staleMs || now() - since > staleMs) bury(path, content);
+    if (now() - since > staleMs) bury(path, content);
     else await new Promise((resume) => setTimeout(resume, 10 + Math.random() * 20));
+  }
+}
+
+/** The clock that files are dated by, in milliseconds: on a network drive it is not this machine's. */
+function fileSystemNow(lock: string): number {
+  const probe = `${lock}.${randomName()}`;
+  const file = fs.openSync(probe, 'wx', 0o600);
+  try {
+    return fs.fstatSync(file).mtimeMs;
+  } finally {
+    fs.closeSync(file);
+    remove(probe);
   }
 }
 
@@ -211,14 +224,15 @@ function bury(path: string, content: string): void {
 /**
  * What killed runs left: probes, locks that somebody was taking away, and temporary files that were still empty. Younger
  * ones may be in use.
+ * @param now the file system's clock, in milliseconds
  */
-function sweep(real: string, now: () => number): void {
+function sweep(real: string, now: number): void {
   const own = `${basename(real)}.refresh-mfa.`;
   for (const name of fs.readdirSync(dirname(real))) {
     const path = join(dirname(real), name);
     const info =
       isTemporary(real, name) || name.startsWith(own) ? fs.statSync(path, { throwIfNoEntry: false }) : undefined;
-    if (!info || name === `${own}lock` || now() - info.mtimeMs <= staleMs) continue;
+    if (!info || name === `${own}lock` || now - info.mtimeMs <= staleMs) continue;
     if (isTemporary(real, name) && info.size > 0) continue;
     if (name.startsWith(`${own}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
     remove(path);

@@ -382,57 +382,70 @@ function assertUntouched(home: Home): void {
   assert.deepEqual(home.listAws(), ['config', 'credentials']);
 }
 
-test('twenty runs at the same moment write twenty sections and lose nothing', async (t) => {
-  const sts = await startSts();
-  t.after(() => sts.close());
-  const names = Array.from({ length: 20 }, (_, index) => `user${String(index + 1).padStart(2, '0')}`);
-  const users = names.map((name): User => {
-    const user = {
-      accessKeyId: `AKIAIOSFODNN7E${name.toUpperCase()}`,
-      secretAccessKey: `wJalrXUtnFEMI/K7MDENG/bPxRfiCYEX${name}`,
-      userArn: `arn:aws:iam::123456789012:user/${name}`,
-      serial: `arn:aws:iam::123456789012:mfa/${name}`,
-      totpSecret: Buffer.from(`the device of ${name}`),
-    };
-    sts.addUser(user);
-    return user;
-  });
-  const longTerm = ({ accessKeyId, secretAccessKey }: User, name: string) =>
-    `# keys of ${name}\n[${name}-long-term]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  // half of them have a section already, amid the others
-  const credentials = names.map((name, index) => {
-    const user = users[index] as User;
-    return longTerm(user, name) + (index % 2 === 0 ? oldSession.replace('foobar', name) : '');
-  });
-  const home = makeHome(t, {
-    config: names.map((name, index) => `[profile ${name}]\nmfa_serial = ${users[index]?.serial}\n`).join(''),
-    credentials: credentials.join('\n'),
-  });
+// A network drive dates its files by a clock of its own; to a run that compared those dates with this machine's, each lock
+// of another would look left behind.
+const clocks = [
+  ['', 0],
+  [', also when they are an hour ahead of the file system', 3_600_000],
+] as const;
+for (const [what, ahead] of clocks) {
+  test(`twenty runs at the same moment write twenty sections and lose nothing${what}`, async (t) => {
+    const sts = await startSts();
+    sts.clockOffsetMs = ahead;
+    t.after(() => sts.close());
+    const names = Array.from({ length: 20 }, (_, index) => `user${String(index + 1).padStart(2, '0')}`);
+    const users = names.map((name): User => {
+      const user = {
+        accessKeyId: `AKIAIOSFODNN7E${name.toUpperCase()}`,
+        secretAccessKey: `wJalrXUtnFEMI/K7MDENG/bPxRfiCYEX${name}`,
+        userArn: `arn:aws:iam::123456789012:user/${name}`,
+        serial: `arn:aws:iam::123456789012:mfa/${name}`,
+        totpSecret: Buffer.from(`the device of ${name}`),
+      };
+      sts.addUser(user);
+      return user;
+    });
+    const longTerm = ({ accessKeyId, secretAccessKey }: User, name: string) =>
+      `# keys of ${name}\n[${name}-long-term]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+    // half of them have a section already, amid the others
+    const credentials = names.map((name, index) => {
+      const user = users[index] as User;
+      return longTerm(user, name) + (index % 2 === 0 ? oldSession.replace('foobar', name) : '');
+    });
+    const home = makeHome(t, {
+      config: names.map((name, index) => `[profile ${name}]\nmfa_serial = ${users[index]?.serial}\n`).join(''),
+      credentials: credentials.join('\n'),
+    });
 
-  const all = names.map((name) => start([name], { home, sts, stdin: 'open' }));
-  // all have read the file and wait for their code once all have connected
-  for (let count = 1; count <= names.length; count++) await sts.until(() => sts.connections >= count);
-  for (const [index, { child }] of all.entries()) child.stdin?.end(`${totp((users[index] as User).totpSecret)}\n`);
-  for (const { done } of all) assertDone(await done);
+    const clock = join(home.path, 'clock.cjs');
+    writeFileSync(clock, `const now = Date.now;\nDate.now = () => now() + ${ahead};\n`);
+    const env = { NODE_OPTIONS: `--require ${clock}` };
 
-  const text = home.readCredentials();
-  const blank = masked(oldSession);
-  const expected = masked(credentials.join('\n'));
-  assert.equal(masked(text).slice(0, expected.length), expected);
-  const appended = masked(text)
-    .slice(expected.length)
-    .split(/(?=\n\[)/);
-  const created = names.filter((_, index) => index % 2 === 1);
-  assert.deepEqual(
-    appended.sort(),
-    created.map((name) => `\n${blank.replace('foobar', name)}`),
-  );
-  assert.deepEqual(home.listAws(), ['config', 'credentials']);
-  assert.deepEqual(
-    await getCallers(names, { home, sts }),
-    users.map(({ userArn }) => userArn),
-  );
-});
+    const all = names.map((name) => start([name], { home, sts, env, stdin: 'open' }));
+    // all have read the file and wait for their code once all have connected
+    for (let count = 1; count <= names.length; count++) await sts.until(() => sts.connections >= count);
+    for (const [index, { child }] of all.entries()) child.stdin?.end(`${totp((users[index] as User).totpSecret)}\n`);
+    for (const { done } of all) assertDone(await done);
+
+    const text = home.readCredentials();
+    const blank = masked(oldSession);
+    const expected = masked(credentials.join('\n'));
+    assert.equal(masked(text).slice(0, expected.length), expected);
+    const appended = masked(text)
+      .slice(expected.length)
+      .split(/(?=\n\[)/);
+    const created = names.filter((_, index) => index % 2 === 1);
+    assert.deepEqual(
+      appended.sort(),
+      created.map((name) => `\n${blank.replace('foobar', name)}`),
+    );
+    assert.deepEqual(home.listAws(), ['config', 'credentials']);
+    assert.deepEqual(
+      await getCallers(names, { home, sts }),
+      users.map(({ userArn }) => userArn),
+    );
+  });
+}
 
 describe('a run that is killed', () => {
   test('while STS answers: the file is as it was, nothing is left, and the next run works', async (t) => {
