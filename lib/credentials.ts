@@ -121,7 +121,7 @@ async function replace(
     writeFileAtomic.sync(real, '', { mode: 0o600, tmpfileCreated: fill });
     return true;
   } catch (error) {
-    // who has lost the lock may also have lost the temporary file, swept as a killed run's
+    // who has lost the lock has lost the temporary file, too
     if (error instanceof Outdated || !lock.isHeld()) return false;
     throw error;
   }
@@ -139,7 +139,8 @@ function readOrEmpty(path: string): Buffer {
 /**
  * A lock file beside the credentials file. It holds its owner's random name and, once there is one, the name of the
  * temporary file. An owner that was killed, or sleeps, loses it after `staleMs`; each checks that it still has the lock
- * before it replaces the file.
+ * before it replaces the file. Whoever takes the lock away sweeps that temporary file too, so that an owner that wakes up
+ * behind its check has nothing to put in place.
  */
 async function withLock<T>(real: string, now: () => number, work: (lock: Lock) => Promise<T>): Promise<T> {
   const path = `${real}.refresh-mfa.lock`;

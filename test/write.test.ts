@@ -501,6 +501,45 @@ describe('a run that is killed', () => {
     assert.ok(killed > 2, `${killed} were killed`);
   });
 
+  test('or only sleeps, as a laptop does: the next run goes first, and both sections are there', async (t) => {
+    const counts = [1, 2, 3, 4, 5, 6, 7, 8];
+    const locked = await Promise.all(
+      counts.map(async (count) => {
+        const { sts } = await setUp(t);
+        const home = makeHome(t, {
+          config: `${config}\n${config.replace('foobar', 'acme')}`,
+          // long enough for the writing to take its time
+          credentials: `${seed}${seed.replace('Acme', 'Spare').replace('foobar', 'acme')}${'# a comment among many others\n'.repeat(60_000)}`,
+        });
+        const expected = home.readCredentials();
+        const first = start(foobar(), { home, sts });
+        const asleep = new Promise<void>((resolve) => {
+          let seen = 0;
+          const watcher = watch(dirname(home.credentialsPath), () => {
+            if (sts.calls.length === 0 || ++seen < count) return;
+            watcher.close();
+            first.child.kill('SIGSTOP');
+            resolve();
+          });
+          t.after(() => watcher.close());
+        });
+        await Promise.race([asleep, first.done]);
+        sts.forgetCodes();
+        const owned = existsSync(`${home.credentialsPath}.refresh-mfa.lock`);
+        const [, ...code] = foobar();
+        assertDone(await run(['acme', ...code], { home, sts }));
+        first.child.kill('SIGCONT');
+        assertDone(await first.done);
+        const text = home.readCredentials();
+        assert.equal(masked(text).replace(/\n\[(foobar|acme)\]\n(.+\n){4}/g, ''), expected, `stopped at ${count}`);
+        assert.match(text, /^\[foobar\]/m);
+        assert.match(text, /^\[acme\]/m);
+        return owned;
+      }),
+    );
+    assert.ok(locked.includes(true), 'one was stopped while it held the lock');
+  });
+
   test('the empty file of one killed just before it wrote is swept', async (t) => {
     const { sts, home } = await setUp(t);
     const folder = dirname(home.credentialsPath);
