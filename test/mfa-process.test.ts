@@ -1,4 +1,4 @@
-// mfa_process beside an mfa_serial: a command of the person's own that prints the code. Not covered: its limit of 60 seconds.
+// mfa_process beside an mfa_serial: a command of the person's own that prints the code. Its limit of 60 seconds is in hang.test.ts.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,0 +1,68 @@
+// What the tool waits for may never come. Each limit is waited for in full, all at the same time.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { pathWith } from './helpers/programs';
+import { run } from './helpers/run';
+import { keys, makeScene, oldSession, serial, simple, typed } from './helpers/scene';
+
+/** The longest limit is a minute. */
+const timeoutMs = 80_000;
+/** The tool can end the shell; what that has started lives on and holds the pipe that the code was to come through. */
+const endless = 'sleep 100 2>/dev/null; echo 287082';
+
+describe('whatever hangs, the run ends', { concurrency: true }, () => {
+  test('standard input that nobody fills', async (t) => {
+    const scene = await makeScene(t, simple);
+    const { status, stdout, stderr } = await run(['foobar'], { ...scene, stdin: 'open', timeoutMs });
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      `refresh-mfa: error: no code for foobar: nothing came on standard input within 60 s
+refresh-mfa: hint: run it in a terminal, give --token-code, or pipe in one code a line
+`,
+    );
+    assert.equal(status, 2);
+    assert.equal(scene.sts.calls.length, 0);
+    assert.equal(scene.home.readCredentials(), simple.credentials);
+  });
+
+  test('an mfa_process', async (t) => {
+    const scene = await makeScene(t, { ...simple, config: `${simple.config}mfa_process = ${endless}\n` });
+    const { status, stdout, stderr } = await run(['foobar'], { ...scene, stdin: 'open', timeoutMs });
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      `refresh-mfa: error: the mfa_process of [profile foobar] in ~/.aws/config line 3 did not end within 60 s
+refresh-mfa: hint: run that command by hand: it should print one code
+`,
+    );
+    assert.equal(status, 2);
+    assert.equal(scene.sts.calls.length, 0);
+    assert.equal(scene.home.readCredentials(), simple.credentials);
+  });
+
+  test('a credential_process, with the code given', async (t) => {
+    const config = `[profile foobar]\nsource_profile = Keys\nmfa_serial = ${serial}\n\n[profile Keys]\ncredential_process = ${endless}\n`;
+    const scene = await makeScene(t, { config, credentials: `[acme-long-term]\n${keys}` });
+    const { status, stdout, stderr } = await run(['foobar'], { ...scene, stdin: typed(), timeoutMs });
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      `refresh-mfa: error: the credential_process of [profile Keys] in ~/.aws/config line 6 did not end within 60 s
+refresh-mfa: hint: run that command by hand: it should print JSON with Version, AccessKeyId and SecretAccessKey
+`,
+    );
+    assert.equal(status, 2);
+    assert.equal(scene.sts.calls.length, 0);
+    assert.equal(scene.home.readCredentials(), `[acme-long-term]\n${keys}`);
+  });
+
+  test('a notifier', async (t) => {
+    const { home } = await makeScene(t, { ...simple, credentials: `${simple.credentials}\n[foobar]\n${oldSession}` });
+    const { PATH } = pathWith(t, { 'notify-send': endless, osascript: endless });
+    const { status, stdout, stderr } = await run(['--check', '--notify', 'foobar'], { home, env: { PATH }, timeoutMs });
+    assert.equal(stdout, '');
+    assert.equal(stderr, 'refresh-mfa: note: the session of foobar is about to end: type refresh-mfa foobar\n');
+    assert.equal(status, 3);
+  });
+});
