@@ -7,7 +7,7 @@ import { isatty } from 'node:tty';
 import { type Args, help, options, parse, parseDuration } from './lib/args';
 import { checkSession, findNotes } from './lib/check';
 import type { Environment } from './lib/command';
-import { checkWritable, loadWriter, saveCredentials, type Target } from './lib/credentials';
+import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
 import { few, UserError } from './lib/errors';
 import type { CodeSource } from './lib/otp';
 import * as profiles from './lib/profiles';
@@ -200,7 +200,7 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
       fail(failures, error);
     }
   }
-  if (plans.length > 0) checkWritable(target).forEach(note);
+  if (plans.length > 0) prepareTarget(target).forEach(note);
 
   let written = false;
   for (const plan of plans) {

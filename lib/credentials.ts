@@ -19,7 +19,7 @@ const staleMs = 10_000;
  * @returns notes for the person
  * @throws UserError `file`
  */
-export function checkWritable({ path, shown }: Target): string[] {
+export function prepareTarget({ path, shown }: Target): string[] {
   try {
     fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const real = resolveTarget(path, shown);
