@@ -230,16 +230,23 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
 async function getSession({ identity, duration, ca, ask, attempts }: Plan): Promise<Session> {
   const cancel = new AbortController();
   let code = ask(cancel.signal);
-  code.catch(() => {});
+  let isWaiting = true;
+  code.then(
+    () => {
+      isWaiting = false;
+    },
+    () => {},
+  );
   await new Promise((shown) => setImmediate(shown));
   const { getKeys, openSts, WrongCode } = await loadSts();
   loadWriter().catch(() => {});
   const keys = getKeys(identity.keys, env);
-  const sts = openSts(identity, keys, env, ca);
+  const sts = openSts(identity, keys, env, ca, Date.now);
   const ready = Promise.all([sts, keys]);
   const failed = ready.then(() => new Promise<never>(() => {}));
   // a code must not be typed for nothing
   failed.catch(() => cancel.abort());
+  sts.then((opened) => isWaiting && opened.prepare()).catch(() => {});
   try {
     for (let attempt = 1; ; attempt++) {
       const typed = await Promise.race([failed, code]);

@@ -1,8 +1,8 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { isIP } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from 'node:tls';
+import { once } from 'node:events';
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as tls from 'node:tls';
 import { GetSessionTokenCommand, type GetSessionTokenCommandOutput, STSClient } from '@aws-sdk/client-sts';
 import { type Environment, readCommand } from './command';
 import { shellWord, systemCode, UserError } from './errors';
@@ -23,6 +23,11 @@ export interface Keys {
 
 export interface Sts {
   /**
+   * What can be done before there is a code: opens the connection that the call will find, and has the SDK warm. What befalls it
+   * is of no account, since the call makes a connection of its own where it finds none.
+   */
+  prepare(): void;
+  /**
    * Exchanges a code for a session; `duration` is in seconds, STS's own 12 hours if undefined.
    * @throws WrongCode when another code may do, otherwise UserError `aws` or `network`
    */
@@ -37,6 +42,10 @@ const connectMs = 5_000;
 const answerMs = 15_000;
 /** For one call, the answer's last byte included. One that failed early may be repeated: 34 s at the most. */
 const callMs = 17_000;
+/** A connection that was idle for longer (the laptop slept) may be dead without either end having heard of it. */
+const idleMs = 60_000;
+/** How long after its beginning a connection is worth waiting for, rather than making another one. */
+const patienceMs = 1_000;
 const processSeconds = 60;
 
 /**
@@ -72,18 +81,22 @@ function isToken(value: unknown): value is string {
 }
 
 /**
- * Makes the client and begins to connect, so that the call finds an open connection. Only the given keys are ever used. The
- * caller keeps the shared files from the SDK, which would take settings of other profiles from them.
+ * Makes the client. Only the given keys are ever used. The caller keeps the shared files from the SDK, which would take settings
+ * of other profiles from them.
+ * @param ca certificate authorities to trust beside Node's own, PEM
+ * @param now the clock, in milliseconds
+ * @throws UserError `config` for a proxy variable that is no URL
  */
 export async function openSts(
   identity: Identity,
   keys: Promise<Keys>,
   env: Environment,
   ca: string | undefined,
+  now: () => number,
 ): Promise<Sts> {
   const { region } = identity;
   const url = identity.endpoint ? new URL(identity.endpoint) : await findUrl(region);
-  const { agent, peer, destroy } = await openAgent(url, env, ca);
+  const line = await openLine(url, env, ca);
   const client = new STSClient({
     region,
     endpoint: url.href,
@@ -96,12 +109,20 @@ export async function openSts(
       connectionTimeout: connectMs,
       requestTimeout: answerMs,
       throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent as HttpsAgent,
+      httpAgent: line.agent,
+      httpsAgent: line.agent as HttpsAgent,
     },
   });
-  void rehearse(region);
+  let lastUsed = now();
+  let connecting: Promise<void> | undefined;
   return {
+    prepare() {
+      const connected = connect(url, line.agent).then(() => {
+        lastUsed = now();
+      });
+      connecting = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
+      void rehearse(region);
+    },
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({
         SerialNumber: identity.serial,
@@ -109,6 +130,8 @@ export async function openSts(
         DurationSeconds: duration,
       });
       const send = () => client.send(command, { abortSignal: AbortSignal.timeout(callMs) });
+      await connecting;
+      if (now() - lastUsed > idleMs) line.agent.destroy();
       let repeated = false;
       try {
         const answer = await send().catch((error) => {
@@ -118,14 +141,26 @@ export async function openSts(
         });
         return toSession(answer.Credentials, url.host);
       } catch (error) {
-        throw explain(error, { identity, code, host: url.host, peer, repeated });
+        throw explain(error, { identity, code, line, repeated });
+      } finally {
+        lastUsed = now();
       }
     },
     close() {
       client.destroy();
-      destroy();
+      line.close();
     },
   };
+}
+
+/**
+ * Opens a connection that the agent then keeps: name, TCP and TLS, also through a proxy. The request is none of the API, and
+ * carries no key and no signature; STS answers it with the address of a page about IAM.
+ */
+async function connect(url: URL, agent: HttpAgent): Promise<void> {
+  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const asked = request(new URL('/', url), { agent }, (response) => response.resume()).end();
+  await once(asked, 'close').catch(() => {});
 }
 
 /**
@@ -152,62 +187,69 @@ async function findUrl(region: string): Promise<URL> {
   return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }
 
+/** How STS is reached; its parts are for messages. */
 interface Line {
   readonly agent: HttpAgent;
-  /** Who is at the other end, for messages. */
-  readonly peer: string;
+  readonly host: string;
+  /** Host and port of the proxy, without name and password. */
+  readonly proxy: string | undefined;
+  /** The environment variable that names it. */
+  readonly variable: string;
+  /** What the proxy answered to the last CONNECT. */
+  proxyStatus(): number | undefined;
   /** Lets go of every socket, also of those that wait for a proxy. */
-  destroy(): void;
+  close(): void;
 }
 
-/** An agent whose first connection is being made already; through a proxy it is made by the call. */
-async function openAgent(url: URL, env: Environment, ca: string | undefined): Promise<Line> {
+async function openLine(url: URL, env: Environment, ca: string | undefined): Promise<Line> {
+  const { host } = url;
   const secure = url.protocol === 'https:';
-  const options = { keepAlive: true, ...(ca && { ca }) };
-  const proxy = secure ? findProxy(url, env) : undefined;
-  if (proxy) {
+  const abort = new AbortController();
+  const options = { keepAlive: true, ...(ca && { ca: [...rootCertificates(), ca] }) };
+  const variable = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const proxy = findProxy(url, env, variable);
+  let status: number | undefined;
+  let agent: HttpAgent;
+  if (!proxy) agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
+  else if (secure) {
     const { HttpsProxyAgent } = await import('https-proxy-agent');
-    const abort = new AbortController();
-    const agent = new HttpsProxyAgent(proxy, { ...options, signal: abort.signal });
+    agent = new HttpsProxyAgent(proxy, { ...options, signal: abort.signal });
     // it drops the options for the connection behind the proxy
-    Object.assign(agent.options, options);
-    return { agent, peer: `${url.host} through the proxy ${new URL(proxy).host}`, destroy: () => abort.abort() };
+    Object.assign((agent as HttpsAgent).options, options);
+    agent.on('proxyConnect', ({ statusCode }: { statusCode: number }) => {
+      status = statusCode;
+    });
+  } else {
+    const { HttpProxyAgent } = await import('http-proxy-agent');
+    agent = new HttpProxyAgent(proxy, { ...options, signal: abort.signal });
   }
-  const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port) || (secure ? 443 : 80);
-  const target: ConnectionOptions = { ...options, host, port, ...(isIP(host) === 0 && { servername: host }) };
-  const connect = agent.createConnection.bind(agent);
-  let waiting: Duplex | null | undefined = connect(target);
-  // whatever befalls it while nobody waits for it, the call makes its own connection and tells
-  waiting?.on('error', () => {});
-  agent.createConnection = (...rest) => {
-    const socket = waiting;
-    waiting = undefined;
-    if (socket && !socket.destroyed && socket.writable) return socket;
-    return connect(...rest);
-  };
-  const destroy = () => {
-    waiting?.destroy();
+  const close = () => {
+    abort.abort();
     agent.destroy();
   };
-  return { agent, peer: url.host, destroy };
+  return { agent, host, proxy: proxy?.host, variable, proxyStatus: () => status, close };
+}
+
+/** Whom Node trusts by itself: also NODE_EXTRA_CA_CERTS where it can tell (22.15 and later). */
+function rootCertificates(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  return getCACertificates?.('default') ?? tls.rootCertificates;
 }
 
 /** As the `aws` command finds it (Python's urllib): lower case first, and NO_PROXY's names stand for their subdomains too. */
-function findProxy(url: URL, env: Environment): string | undefined {
-  const proxy = env.https_proxy || env.HTTPS_PROXY;
+function findProxy(url: URL, env: Environment, variable: string): URL | undefined {
+  const proxy = env[variable.toLowerCase()] ?? env[variable];
   if (!proxy) return undefined;
-  const port = url.port || '443';
-  const exempt = (env.no_proxy || env.NO_PROXY || '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase().replace(/^\./, ''));
-  const matches = (name: string) =>
-    [url.hostname, `${url.hostname}:${port}`].some((host) => host === name || host.endsWith(`.${name}`));
-  if (exempt.some((name) => name === '*' || (name !== '' && matches(name)))) return undefined;
+  const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
+  const isExempt = (entry: string) => {
+    const suffix = entry.trim().toLowerCase().replace(/^\.+/, '');
+    if (suffix === '*') return true;
+    return suffix !== '' && hosts.some((host) => host === suffix || host.endsWith(`.${suffix}`));
+  };
+  if ((env.no_proxy ?? env.NO_PROXY ?? '').split(',').some(isExempt)) return undefined;
   const address = proxy.includes('://') ? proxy : `http://${proxy}`;
-  if (URL.canParse(address)) return address;
-  throw new UserError('config', 'HTTPS_PROXY is not the URL of a proxy', 'it looks like http://proxy.example.com:3128');
+  if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return new URL(address);
+  throw new UserError('config', `${variable} is not the URL of a proxy`, 'it looks like http://proxy.example.com:3128');
 }
 
 /**
@@ -261,14 +303,13 @@ function notSts(host: string): UserError {
 interface Call {
   readonly identity: Identity;
   readonly code: string;
-  readonly host: string;
-  readonly peer: string;
+  readonly line: Line;
   /** Whether the same code was sent twice. */
   readonly repeated: boolean;
 }
 
 /** Each failure in its own words, with its cure. What STS said is repeated only where it cannot hold a key or the code. */
-function explain(error: unknown, { identity, code, host, peer, repeated }: Call): unknown {
+function explain(error: unknown, { identity, code, line, repeated }: Call): unknown {
   if (error instanceof UserError) return error;
   const { source, serial, keys } = identity;
   const {
@@ -277,8 +318,10 @@ function explain(error: unknown, { identity, code, host, peer, repeated }: Call)
     $metadata,
   } = error as { name?: string; message?: string; $metadata?: { httpStatusCode?: number } };
   if (!isOwnError(error)) {
-    const answered = systemCode(error) === '' && $metadata?.httpStatusCode !== undefined;
-    return answered ? notSts(host) : explainNetwork(error, host, peer);
+    const status = systemCode(error) === '' ? $metadata?.httpStatusCode : undefined;
+    if (status === undefined) return explainNetwork(error, line);
+    const byProxy = line.proxyStatus() ?? (status === 407 ? status : 200);
+    return line.proxy && byProxy !== 200 ? proxyRefused(line, byProxy) : notSts(line.host);
   }
   const refuse = (what: string, ...hints: string[]) => new UserError('aws', what, ...hints);
   const said = message
@@ -350,26 +393,52 @@ function quoteHint(keys: SourceKeys): string[] {
     : [];
 }
 
-function explainNetwork(error: unknown, host: string, peer: string): UserError {
+function proxyRefused({ host, proxy, variable }: Line, status: number): UserError {
+  const fail = (what: string, hint: string) => new UserError('network', `the proxy ${proxy} ${what} (${status})`, hint);
+  if (status === 407) {
+    return fail(
+      'wants a name and a password, or others than it got',
+      `put them into ${variable}: http://<name>:<password>@<host>:<port>, with %40 for @ and the like`,
+    );
+  }
+  if (status >= 500) return fail(`cannot reach ${host}`, 'see that the proxy is up, then try again with the next code');
+  return fail(
+    `does not let you through to ${host}`,
+    'ask whoever runs the proxy to allow that host, or let NO_PROXY name it if it can be reached without',
+  );
+}
+
+function explainNetwork(error: unknown, { host, proxy, proxyStatus }: Line): UserError {
   const { name, message, syscall } = error as { name?: string; message?: string; syscall?: string };
   const code = systemCode(error);
   const fail = (what: string, ...hints: string[]) => new UserError('network', what, ...hints);
   const again = 'see that the network, VPN or proxy is up, then try again with the next code';
   const late = name === 'TimeoutError' && (code === '' || code === 'ETIMEDOUT');
+  // whoever goes through a proxy looks up and connects to nobody else
+  const first = proxy ? `the proxy ${proxy}` : host;
+  const peer = proxy ? `${host} through the proxy ${proxy}` : host;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return fail(`cannot find ${peer}: no network, or no name service`, again);
+    return fail(`cannot find ${first}: no network, or no name service`, again);
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
-    return fail(
-      `cannot trust the certificate of ${host} (${code})`,
-      "if a proxy of your company opens TLS, let AWS_CA_BUNDLE name the file with the company's certificate",
-    );
+    return fail(`cannot trust the certificate of ${proxyStatus() ? host : first} (${code})`, cure(code));
   }
   if (name === 'AbortError') return fail(`${peer} did not answer in full within ${callMs / 1000} s`, again);
   if (late && (syscall === 'connect' || /establish a connection/.test(message ?? ''))) {
     return fail(`cannot connect to ${peer} within ${connectMs / 1000} s`, again);
   }
   if (late) return fail(`${peer} did not answer within ${answerMs / 1000} s`, again);
-  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${peer}: connection refused`, again);
+  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`, again);
   return fail(`the connection to ${peer} broke (${code || message})`, again);
+}
+
+/** What to do about a certificate that is not trusted, by OpenSSL's word for it. */
+function cure(code: string): string {
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) {
+    return "see that this computer's date and time are right; if they are, its owner has to renew the certificate";
+  }
+  if (/ALTNAME/.test(code)) {
+    return 'something else answers under that name: log in to the network in a browser, or correct the endpoint or the hosts file';
+  }
+  return "if a proxy of your company opens TLS, let AWS_CA_BUNDLE name the file with the company's certificate";
 }

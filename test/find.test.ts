@@ -729,7 +729,7 @@ describe('the endpoint', { concurrency }, () => {
   for (const { name, config, env = {}, host } of hosts) {
     test(`${name}: the call goes to ${host}`, async (t) => {
       const home = makeHome(t, { ...simple, config });
-      const proxy = await startProxy(t, 503);
+      const proxy = await startProxy(t, { refuses: 503 });
       const result = await run(['foobar'], { home, env: { HTTPS_PROXY: proxy.url, ...env }, stdin: typed() });
       assert.equal(result.status, 1);
       assert.deepEqual([...new Set(proxy.targets)], [`${host}:443`]);

@@ -1,9 +1,12 @@
 // What the tool waits for may never come. Each limit is waited for in full, all at the same time.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathWith } from './helpers/programs';
+import { startRelay } from './helpers/relay';
 import { run } from './helpers/run';
 import { keys, makeScene, oldSession, serial, simple, typed } from './helpers/scene';
+import { openTerminal, terminalMissing } from './helpers/terminal';
 
 /** The longest limit is a minute. */
 const timeoutMs = 80_000;
@@ -55,6 +58,24 @@ refresh-mfa: hint: run that command by hand: it should print JSON with Version, 
     assert.equal(status, 2);
     assert.equal(scene.sts.calls.length, 0);
     assert.equal(scene.home.readCredentials(), `[acme-long-term]\n${keys}`);
+  });
+
+  test('a connection that the network has forgotten while the code was looked for', {
+    skip: terminalMissing,
+  }, async (t) => {
+    const { sts, home } = await makeScene(t, simple);
+    const relay = await startRelay(Number(new URL(sts.url).port), 0);
+    t.after(() => relay.close());
+    const terminal = openTerminal(t, ['foobar'], { sts, home, env: { AWS_ENDPOINT_URL_STS: `http://${relay.host}` } });
+    await terminal.waitFor('OTP for foobar');
+    await sts.until(() => sts.visits.length === 1);
+    relay.forget();
+    // so long is a connection trusted that nobody uses
+    await sleep(61_000);
+    terminal.type(`${typed().trim()}\r`);
+    await terminal.waitFor('foobar: session until');
+    assert.deepEqual(await terminal.exit, { status: 0, signal: null });
+    assert.equal(sts.calls.length, 1);
   });
 
   test('a notifier', async (t) => {

@@ -2,51 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
-import { type Certificate, makeCertificate } from './helpers/certificate';
+import { connect, createServer } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
 import { makeHome } from './helpers/home';
-import { startProxy } from './helpers/proxy';
-import { type Result, type RunOptions, run, start } from './helpers/run';
-import { makeScene, other, person, type Scene, serial, sessionsIn, simple, typed } from './helpers/scene';
-import { type Behaviour, type LocalSts, startSts, totp, type User } from './helpers/sts';
-import { missing } from './helpers/which';
+import { again, type Failure, failed, listen } from './helpers/network';
+import { findQuietPort } from './helpers/port';
+import { run } from './helpers/run';
+import { makeScene, other, person, serial, sessionsIn, simple, typed } from './helpers/scene';
+import { type Behaviour, totp, type User } from './helpers/sts';
 
 /** Some rows at a time, since many do nothing but wait. */
 const concurrency = 6;
-/** The longest that a call may take, and what it takes to start. */
-const longestMs = 40_000;
 
-interface Failure {
-  readonly error: string | RegExp;
-  readonly hint: string | RegExp;
-}
-
-/** Asserts exit 1 with one error and its cure, and the file as it was. */
-function failed(result: Result, { error, hint }: Failure, home: Scene['home'], credentials = simple.credentials): void {
-  assert.equal(result.status, 1, result.stderr);
-  assert.equal(result.stdout, '');
-  const [first = '', ...rest] = result.stderr.trimEnd().split('\n');
-  const matches = (line: string, begin: string, wanted: string | RegExp) => {
-    const text = line.startsWith(begin) ? line.slice(begin.length) : '';
-    return typeof wanted === 'string' ? text === wanted : wanted.test(text);
-  };
-  assert.ok(matches(first, 'refresh-mfa: error: ', error), `${first}\nis not: ${error}`);
-  assert.ok(
-    rest.some((line) => matches(line, 'refresh-mfa: hint: ', hint)),
-    `${rest.join('\n')}\nhas no: ${hint}`,
-  );
-  for (const line of rest) assert.match(line, /^refresh-mfa: hint: /);
-  assert.equal(home.readCredentials(), credentials);
-  assert.deepEqual(home.listAws(), ['config', 'credentials']);
-  assert.ok(result.ms < longestMs, `it took ${result.ms} ms`);
-}
-
-const again = 'see that the network, VPN or proxy is up, then try again with the next code';
 const source = 'foobar-long-term ([foobar-long-term] in ~/.aws/credentials)';
 
 describe('what STS says', { concurrency }, () => {
@@ -323,10 +291,10 @@ describe('what STS says', { concurrency }, () => {
 
 describe('a network that does not work', { concurrency }, () => {
   test('nobody listens', async (t) => {
-    const { sts, home } = await makeScene(t, simple);
-    await sts.close();
-    const result = await run(['foobar'], { sts, home, stdin: typed() });
-    failed(result, { error: `cannot connect to ${new URL(sts.url).host}: connection refused`, hint: again }, home);
+    const home = makeHome(t, simple);
+    const host = `127.0.0.1:${await findQuietPort()}`;
+    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${host}` }, stdin: typed() });
+    failed(result, { error: `cannot connect to ${host}: connection refused`, hint: again }, home);
   });
 
   test('a name that does not exist', async (t) => {
@@ -414,257 +382,7 @@ describe('a network that does not work', { concurrency }, () => {
     failed(result, { error: `cannot connect to ${url} within 5 s`, hint: again }, home);
     assert.ok(result.ms < 10_000, `it took ${result.ms} ms`);
   });
-
-  for (const { name, cut } of [
-    { name: 'cut', cut: (sts: LocalSts) => sts.hangUp() },
-    { name: 'cut, and the server gone', cut: (sts: LocalSts) => sts.close() },
-  ]) {
-    test(`an idle connection that is ${name} while the code is awaited`, async (t) => {
-      const { sts, home } = await makeScene(t, simple);
-      const running = start(['foobar'], { sts, home, stdin: 'open' });
-      await sts.until(() => sts.connections === 1);
-      await cut(sts);
-      running.child.stdin?.end(typed());
-      const result = await running.done;
-      if (name === 'cut') assert.equal(result.status, 0, result.stderr);
-      else failed(result, { error: /^cannot connect to [^ ]*: connection refused$/, hint: again }, home);
-    });
-  }
-
-  test('the connection that was made while the code was awaited is the one that is used', async (t) => {
-    const { sts, home } = await makeScene(t, simple);
-    const running = start(['foobar'], { sts, home, stdin: 'open' });
-    await sts.until(() => sts.connections === 1);
-    running.child.stdin?.end(typed());
-    assert.equal((await running.done).status, 0);
-    assert.equal(sts.connections, 1);
-  });
 });
-
-describe('TLS and proxies', { concurrency, skip: missing('openssl') }, () => {
-  let folder = '';
-  let certificate: Certificate;
-  before(() => {
-    folder = realpathSync(mkdtempSync(join(tmpdir(), 'refresh-mfa-tls-')));
-    certificate = makeCertificate(folder);
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
-
-  /** An STS behind TLS, a home, and what makes the first trusted. */
-  async function makeSecureScene(t: TestContext, host: string) {
-    const sts = await startSts({ tls: certificate, host });
-    t.after(() => sts.close());
-    sts.addUser(person);
-    return { sts, home: makeHome(t, simple), trust: { AWS_CA_BUNDLE: certificate.path } };
-  }
-
-  async function refreshes(options: RunOptions): Promise<void> {
-    const result = await run(['foobar'], { ...options, stdin: typed() });
-    assert.equal(result.status, 0, result.stderr);
-    assert.equal(result.stderr, '');
-    assert.deepEqual(sessionsIn(options.home.credentialsPath), ['foobar']);
-  }
-
-  for (const host of ['localhost', '127.0.0.1']) {
-    test(`${host}: AWS_CA_BUNDLE says whom to trust`, async (t) => {
-      const { sts, home, trust } = await makeSecureScene(t, host);
-      await refreshes({ sts, home, env: trust });
-      assert.equal(sts.calls.length, 1);
-    });
-  }
-
-  test('ca_bundle of the profile says whom to trust, with a leading ~', async (t) => {
-    const { sts, home } = await makeSecureScene(t, 'localhost');
-    writeFileSync(join(home.path, 'company.pem'), certificate.cert);
-    home.writeConfig(`${simple.config}ca_bundle = ~/company.pem\n`);
-    await refreshes({ sts, home });
-  });
-
-  test('a certificate that nobody vouches for is not trusted', async (t) => {
-    const { sts, home } = await makeSecureScene(t, 'localhost');
-    const result = await run(['foobar'], { sts, home, stdin: typed() });
-    failed(
-      result,
-      {
-        error: `cannot trust the certificate of ${new URL(sts.url).host} (DEPTH_ZERO_SELF_SIGNED_CERT)`,
-        hint: "if a proxy of your company opens TLS, let AWS_CA_BUNDLE name the file with the company's certificate",
-      },
-      home,
-    );
-    assert.equal(sts.calls.length, 0);
-  });
-
-  test('a certificate of another host is not trusted', async (t) => {
-    const sts = await startSts({ tls: certificate, host: '127.0.0.2' }).catch(() => undefined);
-    if (!sts) return t.skip('this system has no 127.0.0.2');
-    t.after(() => sts.close());
-    const home = makeHome(t, simple);
-    const result = await run(['foobar'], { sts, home, env: { AWS_CA_BUNDLE: certificate.path }, stdin: typed() });
-    failed(
-      result,
-      { error: /^cannot trust the certificate of [^ ]* \(ERR_TLS_CERT_ALTNAME_INVALID\)$/, hint: /./ },
-      home,
-    );
-    assert.equal(sts.calls.length, 0);
-  });
-
-  test('a missing AWS_CA_BUNDLE is refused before anything is asked', async (t) => {
-    const { sts, home } = await makeSecureScene(t, 'localhost');
-    const env = { AWS_CA_BUNDLE: '~/nowhere.pem' };
-    const result = await run(['foobar'], { sts, home, env, stdin: 'open', timeoutMs: 30_000 });
-    assert.equal(result.status, 2);
-    assert.equal(
-      result.stderr,
-      'refresh-mfa: error: cannot read the certificate bundle ~/nowhere.pem (ENOENT)\nrefresh-mfa: hint: correct AWS_CA_BUNDLE, or ca_bundle in the config\n',
-    );
-    assert.equal(sts.connections, 0);
-    assert.equal(home.readCredentials(), simple.credentials);
-  });
-
-  test('an AWS_CA_BUNDLE that holds no certificate trusts nobody', async (t) => {
-    const { sts, home } = await makeSecureScene(t, 'localhost');
-    writeFileSync(join(home.path, 'empty.pem'), '');
-    const result = await run(['foobar'], {
-      sts,
-      home,
-      env: { AWS_CA_BUNDLE: '~/empty.pem' },
-      stdin: 'open',
-      timeoutMs: 30_000,
-    });
-    assert.equal(result.status, 2);
-    assert.match(result.stderr, /^refresh-mfa: error: [^\n]*~\/empty\.pem/);
-    assert.equal(sts.calls.length, 0);
-  });
-
-  for (const variable of ['HTTPS_PROXY', 'https_proxy']) {
-    test(`${variable}: the call goes through the proxy`, async (t) => {
-      const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-      const proxy = await startProxy(t);
-      await refreshes({ sts, home, env: { ...trust, [variable]: proxy.url } });
-      assert.deepEqual(proxy.targets, [new URL(sts.url).host]);
-    });
-  }
-
-  test('a proxy without a scheme, with a name and a password', async (t) => {
-    const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-    const proxy = await startProxy(t);
-    const password = 'correct%20horse%20battery';
-    sts.secrets.add(password);
-    await refreshes({ sts, home, env: { ...trust, HTTPS_PROXY: `bob:${password}@127.0.0.1:${proxy.port}` } });
-    assert.deepEqual(proxy.authorizations, [`Basic ${Buffer.from('bob:correct horse battery').toString('base64')}`]);
-  });
-
-  const exempt: { name: string; host: string; noProxy: (port: string) => string; direct: boolean }[] = [
-    { name: 'the host', host: 'localhost', noProxy: () => 'localhost', direct: true },
-    {
-      name: 'the host among others',
-      host: 'localhost',
-      noProxy: () => 'example.com, LOCALHOST ,example.org',
-      direct: true,
-    },
-    { name: 'the host and its port', host: 'localhost', noProxy: (port) => `localhost:${port}`, direct: true },
-    { name: '*', host: 'localhost', noProxy: () => '*', direct: true },
-    // As in Python, a suffix is compared by its letters, so that an address has some too.
-    { name: 'a suffix', host: '127.0.0.1', noProxy: () => '0.0.1', direct: true },
-    { name: 'a suffix with a dot', host: '127.0.0.1', noProxy: () => '.0.0.1', direct: true },
-    { name: 'another port', host: 'localhost', noProxy: () => 'localhost:1', direct: false },
-    { name: 'half a word', host: 'localhost', noProxy: () => 'host,local', direct: false },
-    { name: 'nothing', host: 'localhost', noProxy: () => ' , ', direct: false },
-  ];
-  for (const { name, host, noProxy, direct } of exempt) {
-    for (const variable of name === 'the host' ? ['NO_PROXY', 'no_proxy'] : ['NO_PROXY']) {
-      test(`${variable} names ${name}: the call goes ${direct ? 'past' : 'through'} the proxy`, async (t) => {
-        const { sts, home, trust } = await makeSecureScene(t, host);
-        const proxy = await startProxy(t);
-        const env = { ...trust, HTTPS_PROXY: proxy.url, [variable]: noProxy(new URL(sts.url).port) };
-        await refreshes({ sts, home, env });
-        assert.deepEqual(proxy.targets, direct ? [] : [new URL(sts.url).host]);
-      });
-    }
-  }
-
-  test('lower case is believed before upper case', async (t) => {
-    const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-    const proxy = await startProxy(t);
-    const env = {
-      ...trust,
-      https_proxy: proxy.url,
-      HTTPS_PROXY: 'http://127.0.0.1:1',
-      no_proxy: 'example.com',
-      NO_PROXY: '*',
-    };
-    await refreshes({ sts, home, env });
-    assert.equal(proxy.targets.length, 1);
-  });
-
-  test('an endpoint without TLS is not sent through HTTPS_PROXY', async (t) => {
-    const { sts, home } = await makeScene(t, simple);
-    const proxy = await startProxy(t);
-    await refreshes({ sts, home, env: { HTTPS_PROXY: proxy.url } });
-    assert.deepEqual(proxy.targets, []);
-  });
-
-  for (const status of [407, 403, 502]) {
-    test(`a proxy that refuses with ${status}: the error speaks of a proxy`, async (t) => {
-      const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-      const proxy = await startProxy(t, status);
-      const result = await run(['foobar'], { sts, home, env: { ...trust, HTTPS_PROXY: proxy.url }, stdin: typed() });
-      failed(result, { error: /a proxy/, hint: /HTTPS_PROXY/ }, home);
-      assert.equal(sts.connections, 0);
-    });
-  }
-
-  test('a proxy that is not there: the error names the proxy, without its password', async (t) => {
-    const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-    const gone = createServer();
-    const url = await listen(t, gone);
-    await new Promise((done) => gone.close(done));
-    const password = 'correct-horse-battery';
-    sts.secrets.add(password);
-    const env = { ...trust, HTTPS_PROXY: `http://bob:${password}@${url}` };
-    const result = await run(['foobar'], { sts, home, env, stdin: typed() });
-    failed(result, { error: new RegExp(`proxy ${url}.*refused`), hint: /HTTPS_PROXY|proxy is up/ }, home);
-    assert.equal(sts.connections, 0);
-  });
-
-  test('a proxy that is silent: an error within 15 s', async (t) => {
-    const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-    const url = await listen(t, createServer());
-    const result = await run(['foobar'], {
-      sts,
-      home,
-      env: { ...trust, HTTPS_PROXY: `http://${url}` },
-      stdin: typed(),
-    });
-    failed(result, { error: /within \d+ s$/, hint: again }, home);
-    assert.ok(result.ms < 20_000, `it took ${result.ms} ms`);
-  });
-
-  test('a HTTPS_PROXY that is no URL is refused before anything is sent', async (t) => {
-    const { sts, home, trust } = await makeSecureScene(t, 'localhost');
-    const env = { ...trust, HTTPS_PROXY: 'http://:://' };
-    const result = await run(['foobar'], { sts, home, env, stdin: typed() });
-    assert.equal(result.status, 2);
-    assert.match(result.stderr, /^refresh-mfa: error: HTTPS_PROXY is not the URL of a proxy\n/);
-    assert.equal(sts.connections, 0);
-  });
-});
-
-/** Listens on a free port until the test ends, and cuts what is then open; returns host and port. */
-async function listen(t: TestContext, server: ReturnType<typeof createServer>): Promise<string> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 /**
  * An address where connections are neither taken nor refused: the process that listens there is stopped, and its queue is

@@ -1,32 +1,56 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, request as sendOn } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { Certificate } from './certificate';
 
 export interface Proxy {
   readonly url: string;
-  readonly port: number;
-  /** What each CONNECT named, e.g. `sts.amazonaws.com:443`. */
+  /** Host and port. */
+  readonly host: string;
+  /** What each request was for: `sts.amazonaws.com:443` of a CONNECT, the whole URL of any other. */
   readonly targets: string[];
-  /** The Proxy-Authorization header of each CONNECT, or the empty string. */
+  /** The Proxy-Authorization header of each, or the empty string. */
   readonly authorizations: string[];
+  /** From now on, nobody is refused. */
+  relent(): void;
+  /** Resolves once the next CONNECT was answered. */
+  next(): Promise<unknown>;
 }
 
-/** A CONNECT proxy for as long as the test runs; one that `refuses` answers with that status instead of connecting. */
-export async function startProxy(t: TestContext, refuses?: number): Promise<Proxy> {
-  const server = createServer();
+export interface ProxyOptions {
+  /** The status that everybody gets instead of a connection. */
+  readonly refuses?: number;
+  /** Name and password, joined by a colon, without which it answers 407. */
+  readonly wants?: string;
+  /** Speaks TLS with its clients. */
+  readonly tls?: Certificate;
+}
+
+/** A proxy for as long as the test runs: tunnels for CONNECT, and sends on what else it is asked for. */
+export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyOptions = {}): Promise<Proxy> {
+  const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }) : createServer();
   const sockets = new Set<Socket>();
   const targets: string[] = [];
   const authorizations: string[] = [];
+  let isRefusing = true;
+  const refusal = ({ url = '', headers }: IncomingMessage): number | undefined => {
+    const authorization = headers['proxy-authorization'] ?? '';
+    targets.push(url);
+    authorizations.push(authorization);
+    const isKnown = !wants || authorization === `Basic ${Buffer.from(wants).toString('base64')}`;
+    return isRefusing ? (refuses ?? (isKnown ? undefined : 407)) : undefined;
+  };
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
   });
   server.on('connect', (request, client) => {
-    targets.push(request.url ?? '');
-    authorizations.push(request.headers['proxy-authorization'] ?? '');
-    if (refuses) {
-      client.end(`HTTP/1.1 ${refuses} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const status = refusal(request);
+    if (status) {
+      // not closed: a client has to let go of it by itself
+      client.write(`HTTP/1.1 ${status} Refused\r\nContent-Type: text/html\r\nContent-Length: 10\r\n\r\n<h1>No</h1>`);
       return;
     }
     const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(request.url ?? '') ?? [];
@@ -36,6 +60,23 @@ export async function startProxy(t: TestContext, refuses?: number): Promise<Prox
     });
     sockets.add(upstream);
     upstream.on('error', () => client.destroy());
+    client.on('close', () => upstream.destroy());
+    client.on('error', () => {});
+  });
+  server.on('request', (request, response) => {
+    const status = refusal(request);
+    if (status) {
+      response.writeHead(status, { 'Content-Type': 'text/html' }).end('<h1>No</h1>');
+      return;
+    }
+    const { method, url = '', headers } = request;
+    const { 'proxy-authorization': _, 'proxy-connection': __, ...rest } = headers;
+    const onward = sendOn(url, { method: method ?? '', headers: rest }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    request.pipe(onward);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -43,6 +84,15 @@ export async function startProxy(t: TestContext, refuses?: number): Promise<Prox
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, port, targets, authorizations };
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: `${tls ? 'https' : 'http'}://${host}`,
+    host,
+    targets,
+    authorizations,
+    relent() {
+      isRefusing = false;
+    },
+    next: () => once(server, 'connect'),
+  };
 }

@@ -30,6 +30,14 @@ export interface Call {
   readonly port: number;
 }
 
+/** One request that is no POST. */
+export interface Visit {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly string[];
+  readonly port: number;
+}
+
 /**
  * What one POST meets instead of an ordinary answer. `drop` closes the connection unprocessed; `drop-after` closes it
  * once the request has taken effect, so the code is used up; `delay` is followed by the ordinary answer.
@@ -45,6 +53,7 @@ export type Behaviour =
 export interface StsOptions {
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
   readonly host?: string;
+  readonly port?: number;
 }
 
 interface Reply {
@@ -116,10 +125,10 @@ export function totp(secret: Buffer, stepOffset = 0, now = Date.now()): string {
   return codeAt(secret, Math.floor(now / stepMs) + stepOffset);
 }
 
-/** Listens on a free port of 127.0.0.1, or of `host`; HTTPS when given a key and certificate. */
+/** Listens on a free port of 127.0.0.1, or on `port` of `host`; HTTPS when given a key and certificate. */
 export async function startSts(options: StsOptions = {}): Promise<LocalSts> {
   const sts = new LocalSts(options);
-  await sts.listen(options.host ?? '127.0.0.1');
+  await sts.listen(options.host ?? '127.0.0.1', options.port ?? 0);
   return sts;
 }
 
@@ -130,9 +139,15 @@ export class LocalSts {
   connections = 0;
   /** How far ahead the server's clock is: its Date header, its view of X-Amz-Date, and Expiration. */
   clockOffsetMs = 0;
+  /** Answers what is no call, as the real one does. */
+  onVisit: (response: ServerResponse) => void = (response) => {
+    response.writeHead(302, { Location: 'https://aws.amazon.com/iam' }).end();
+  };
   /** Makes the session tokens that are issued. */
   tokenShape: () => string = longToken;
   readonly calls: Call[] = [];
+  /** Requests that are no calls: what was asked for, with which headers, from which port of the client. */
+  readonly visits: Visit[] = [];
   /** Every secret access key and session token that was issued or received. */
   readonly secrets = new Set<string>();
 
@@ -163,11 +178,11 @@ export class LocalSts {
     });
   }
 
-  async listen(host: string): Promise<void> {
-    this.#server.listen(0, host);
+  async listen(host: string, port: number): Promise<void> {
+    this.#server.listen(port, host);
     await once(this.#server, 'listening');
-    const { port } = this.#server.address() as AddressInfo;
-    this.url = `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const address = this.#server.address() as AddressInfo;
+    this.url = `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   }
 
   /** Stops listening and cuts every connection. */
@@ -224,7 +239,11 @@ export class LocalSts {
     const body = Buffer.concat(chunks);
     response.setHeader('Date', new Date(this.#now()).toUTCString());
     if (request.method !== 'POST') {
-      response.writeHead(302, { Location: 'https://aws.amazon.com/iam' }).end();
+      const { method = '', url = '', rawHeaders, socket } = request;
+      this.visits.push({ method, url, headers: rawHeaders, port: socket.remotePort ?? 0 });
+      response.on('finish', () => this.#changes.emit('change'));
+      this.onVisit(response);
+      this.#changes.emit('change');
       return;
     }
 
