@@ -1,16 +1,19 @@
-// How long a person waits, beside bare Node on the same machine in the same minutes: npm run bench
-import { spawn } from 'node:child_process';
+// How long a person waits, beside bare Node, one round trip, and what others type, in the same minutes: npm run bench
+import { spawn, spawnSync } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeCertificate } from './helpers/certificate';
 import { type HomeFiles, makeHome } from './helpers/home';
 import { makeMany } from './helpers/many';
+import { startRelay } from './helpers/relay';
 import { environment, type Surroundings } from './helpers/run';
-import { person, simple } from './helpers/scene';
+import { person, serial, simple } from './helpers/scene';
 import { type LocalSts, startSts, totp } from './helpers/sts';
 import { terminalMissing } from './helpers/terminal';
 import { missing } from './helpers/which';
@@ -18,24 +21,35 @@ import { missing } from './helpers/which';
 const rounds = 11;
 const node = process.execPath;
 const tool = resolve(__dirname, '../dist/refresh.js');
-const question = 'OTP for foobar';
 
 interface Place extends Surroundings {
   readonly sts: LocalSts;
 }
 
-/** Milliseconds, or megabytes of memory, by the name of the row; the first row of each unit is bare Node's. */
-const samples = { ms: new Map<string, number[]>(), MB: new Map<string, number[]>() };
+interface Group {
+  readonly title: string;
+  readonly unit: 'ms' | 'MB';
+  /** What the first row is called where the others are compared with it. */
+  readonly base: string;
+  readonly rows: Map<string, number[]>;
+}
+
+const makeGroup = (title: string, unit: 'ms' | 'MB', base: string): Group => ({ title, unit, base, rows: new Map() });
+const time = makeGroup('time', 'ms', 'bare node');
+const memory = makeGroup('memory at its peak', 'MB', 'bare node');
+const distance = makeGroup('over TLS, with an STS that is 100 ms away each way', 'ms', 'one round trip');
+const others = makeGroup('what else gets a session from the same STS', 'ms', 'refresh-mfa');
 
 const aims: Readonly<Record<string, string>> = {
   'refresh-mfa foobar: start to question': '1.5',
   'refresh-mfa foobar: Enter to end, without the answer': '1',
+  'refresh-mfa foobar: Enter to end': '1.3',
 };
 
-function add(name: string, value: number, unit: 'ms' | 'MB' = 'ms'): void {
-  const values = samples[unit].get(name) ?? [];
+function add({ rows }: Group, name: string, value: number): void {
+  const values = rows.get(name) ?? [];
   values.push(value);
-  samples[unit].set(name, values);
+  rows.set(name, values);
 }
 
 /** From start to end, in milliseconds. */
@@ -49,22 +63,27 @@ async function timeOf(file: string, args: readonly string[], place: Place): Prom
   return ms;
 }
 
-/** The same on a terminal, with the moments when the question was read, and when Enter was typed after a code. */
-async function timesOnTerminal(args: readonly string[], place: Place) {
+interface Talk {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly question: string;
+  /** Resolves once all is done that is done while a person looks for the code. */
+  readonly ready: () => Promise<unknown>;
+}
+
+/** A run on a terminal, with the moments when the question was read, and when Enter was typed after a code. */
+async function timesOnTerminal({ file, args, question, ready }: Talk, place: Surroundings & { sts: LocalSts }) {
   const pty = await import('@lydell/node-pty');
-  const { sts } = place;
-  const { connections } = sts;
-  sts.forgetCodes();
+  place.sts.forgetCodes();
   const times = { began: performance.now(), asked: 0, entered: 0, ended: 0 };
-  const child = pty.spawn(node, [...args], { env: environment(place), cols: 100 });
+  const child = pty.spawn(file, [...args], { env: environment(place), cols: 100 });
   let text = '';
   child.onData((data) => {
     text += data;
-    if (times.asked > 0 || !text.includes(question)) return;
+    if (times.asked > 0 || question === '' || !text.includes(question)) return;
     times.asked = performance.now();
     // A person takes longer than all that is loaded meanwhile.
-    sts
-      .until(() => sts.connections > connections)
+    ready()
       .then(() => sleep(500))
       .then(() => {
         times.entered = performance.now();
@@ -75,6 +94,36 @@ async function timesOnTerminal(args: readonly string[], place: Place) {
   times.ended = performance.now();
   if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${text}`);
   return times;
+}
+
+const bareNode: Talk = { file: node, args: ['-e', '0'], question: '', ready: async () => {} };
+
+/** The tool's own question; it is ready when the connection is there. */
+function ask(sts: LocalSts, then: () => unknown = () => {}): Talk {
+  const { visits } = sts;
+  const before = visits.length;
+  const ready = async () => {
+    await sts.until(() => visits.length > before);
+    // the answer is still on its way
+    await sleep(500);
+    then();
+  };
+  return { file: node, args: [tool, 'foobar'], question: 'OTP for foobar', ready };
+}
+
+/** What one question and one answer take on a connection that is open already, in milliseconds. */
+async function roundTrip(host: string, ca: Buffer): Promise<number> {
+  const agent = new Agent({ keepAlive: true, ca });
+  let ms = 0;
+  for (const _ of ['opens it', 'uses it']) {
+    const began = performance.now();
+    const [response] = await once(request(`https://${host}`, { agent }).end(), 'response');
+    await once(response.resume(), 'end');
+    ms = performance.now() - began;
+    await sleep(10);
+  }
+  agent.destroy();
+  return ms;
 }
 
 /** How long the STS itself takes over each request, which is nothing that the tool could better. */
@@ -119,47 +168,102 @@ async function main(t: TestContext): Promise<void> {
   const peak = () => Number(readFileSync(peakFile, 'utf8'));
   const answerMs = watchAnswers();
   const withCode = (profile: string) => [tool, profile, '--token-code', totp(person.totpSecret)];
-  const skipped = [terminalMissing, missing('aws')].filter((reason) => reason !== false);
+  const skipped = [terminalMissing, missing('aws'), missing('openssl')].filter((reason) => reason !== false);
   const listProfiles = ['configure', 'list-profiles'];
   const canList = await timeOf('aws', listProfiles, place).catch(() => undefined);
-  if (!missing('aws') && canList === undefined)
-    skipped.push('aws configure list-profiles is not in the aws installed here');
+  const mfaLogin = ['configure', 'mfa-login', '--update-profile', 'other', '--serial-number', serial];
+  const canLogIn =
+    !missing('aws') &&
+    !/Invalid choice/.test(spawnSync('aws', mfaLogin, { input: '', env: environment(place) }).stderr.toString());
+  if (!missing('aws')) {
+    if (canList === undefined) skipped.push('aws configure list-profiles is not in the aws installed here');
+    if (!canLogIn) skipped.push('aws configure mfa-login is not in the aws installed here');
+  }
+  const withSource: Place = { ...place, env: { AWS_PROFILE: 'foobar-long-term', AWS_DEFAULT_REGION: 'us-east-1' } };
+  const getSessionToken = () => [
+    'sts',
+    'get-session-token',
+    '--serial-number',
+    serial,
+    '--token-code',
+    totp(person.totpSecret),
+  ];
+
+  const certificate = missing('openssl') ? undefined : makeCertificate(place.home.path);
+  const farSts = certificate && (await startSts({ tls: certificate, host: 'localhost' }));
+  const relay = farSts && (await startRelay(Number(new URL(farSts.url).port), 100));
+  t.after(() => relay?.close());
+  t.after(() => farSts?.close());
+  farSts?.addUser(person);
 
   for (let round = 1; round <= rounds; round++) {
     if (process.stderr.isTTY) process.stderr.write(`\rround ${round} of ${rounds}`);
-    add('node -e 0', await timeOf(node, ['-e', '0'], place));
-    add('refresh-mfa --help', await timeOf(node, [tool, '--help'], place));
+    add(time, 'node -e 0', await timeOf(node, ['-e', '0'], place));
+    add(time, 'refresh-mfa --help', await timeOf(node, [tool, '--help'], place));
     if (!terminalMissing) {
-      const bare = await timesOnTerminal(['-e', '0'], place);
-      add('node -e 0, on a terminal', bare.ended - bare.began);
-      const { began, asked, entered, ended } = await timesOnTerminal([tool, 'foobar'], place);
-      add('refresh-mfa foobar: start to question', asked - began);
-      add('refresh-mfa foobar: Enter to end, without the answer', ended - entered - answerMs());
-      add("refresh-mfa foobar: the STS's own answer", answerMs());
+      const bare = await timesOnTerminal(bareNode, place);
+      add(time, 'node -e 0, on a terminal', bare.ended - bare.began);
+      const { began, asked, entered, ended } = await timesOnTerminal(ask(sts), place);
+      add(time, 'refresh-mfa foobar: start to question', asked - began);
+      add(time, 'refresh-mfa foobar: Enter to end, without the answer', ended - entered - answerMs());
+      add(time, "refresh-mfa foobar: the STS's own answer", answerMs());
     }
-    add('refresh-mfa foobar --token-code', await timeOf(node, withCode('foobar'), place));
-    if (!missing('aws')) add('aws --version', await timeOf('aws', ['--version'], place));
+    const whole = await timeOf(node, withCode('foobar'), place);
+    add(time, 'refresh-mfa foobar --token-code', whole);
+    if (!missing('aws')) add(time, 'aws --version', await timeOf('aws', ['--version'], place));
+    for (const { count, place } of many) {
+      add(time, `refresh-mfa --check, ${count} profiles`, await timeOf(node, [tool, '--check'], place));
+    }
+    for (const { count, place } of many) {
+      add(time, `refresh-mfa team7 --token-code, ${count} profiles`, await timeOf(node, withCode('team7'), place));
+    }
+    if (canList !== undefined) {
+      for (const { count, place } of many) {
+        add(time, `aws configure list-profiles, ${count} profiles`, await timeOf('aws', listProfiles, place));
+      }
+    }
 
     await timeOf(node, ['-e', '0'], withHook);
-    add('node -e 0', peak(), 'MB');
+    add(memory, 'node -e 0', peak());
     await timeOf(node, [tool, '--help'], withHook);
-    add('refresh-mfa --help', peak(), 'MB');
+    add(memory, 'refresh-mfa --help', peak());
     if (!terminalMissing) {
-      await timesOnTerminal([tool, 'foobar'], withHook);
-      add('refresh-mfa foobar', peak(), 'MB');
+      await timesOnTerminal(ask(sts), withHook);
+      add(memory, 'refresh-mfa foobar', peak());
     }
     await timeOf(node, withCode('foobar'), withHook);
-    add('refresh-mfa foobar --token-code', peak(), 'MB');
+    add(memory, 'refresh-mfa foobar --token-code', peak());
 
-    for (const { count, place } of many) {
-      add(`refresh-mfa --check, ${count} profiles`, await timeOf(node, [tool, '--check'], place));
+    if (certificate && farSts && relay && !terminalMissing) {
+      const host = `localhost:${relay.host.split(':')[1]}`;
+      const far = {
+        home: place.home,
+        sts: farSts,
+        env: { AWS_ENDPOINT_URL_STS: `https://${host}`, AWS_CA_BUNDLE: certificate.path },
+      };
+      add(distance, 'one bare round trip', await roundTrip(host, certificate.cert));
+      const opened = await timesOnTerminal(ask(farSts), far);
+      add(distance, 'refresh-mfa foobar: Enter to end', opened.ended - opened.entered);
+      const closed = await timesOnTerminal(
+        ask(farSts, () => farSts.hangUp()),
+        far,
+      );
+      add(distance, 'the same where nothing was opened ahead (STS hung up)', closed.ended - closed.entered);
     }
-    for (const { count, place } of many) {
-      add(`refresh-mfa team7 --token-code, ${count} profiles`, await timeOf(node, withCode('team7'), place));
-    }
-    if (canList === undefined) continue;
-    for (const { count, place } of many) {
-      add(`aws configure list-profiles, ${count} profiles`, await timeOf('aws', listProfiles, place));
+
+    add(others, 'refresh-mfa foobar --token-code', whole);
+    if (!missing('aws'))
+      add(others, 'aws sts get-session-token --token-code', await timeOf('aws', getSessionToken(), withSource));
+    if (canLogIn && !terminalMissing) {
+      const talk: Talk = { file: 'aws', args: mfaLogin, question: 'MFA token code', ready: async () => {} };
+      const own = await timesOnTerminal(ask(sts), place);
+      add(
+        others,
+        'refresh-mfa foobar: start to question, and Enter to end',
+        own.asked - own.began + own.ended - own.entered,
+      );
+      const { began, asked, entered, ended } = await timesOnTerminal(talk, withSource);
+      add(others, 'aws configure mfa-login: the same', asked - began + ended - entered);
     }
   }
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
@@ -171,15 +275,15 @@ function median(values: readonly number[]): number {
 }
 
 function report(skipped: readonly string[]): string {
-  const rows = [['', 'median', 'of bare node', 'aim']];
-  for (const [unit, all] of Object.entries(samples)) {
-    const [bare = Number.NaN] = [...all.values()].map(median);
-    for (const [name, values] of all) {
+  const groups = [time, memory, distance, others].filter(({ rows }) => rows.size > 0);
+  const rows = groups.flatMap(({ title, unit, base, rows: all }) => {
+    const [first = Number.NaN] = [...all.values()].map(median);
+    const lines = [...all].map(([name, values]) => {
       const value = median(values);
-      const label = unit === 'MB' ? `${name}: memory at its peak` : name;
-      rows.push([label, `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`, (value / bare).toFixed(2), aims[label] ?? '']);
-    }
-  }
+      return [name, `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`, (value / first).toFixed(2), aims[name] ?? ''];
+    });
+    return [['', '', '', ''], [title, 'median', `of ${base}`, 'aim'], ...lines];
+  });
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) =>
     row
@@ -190,7 +294,6 @@ function report(skipped: readonly string[]): string {
   return [
     `${machine}; medians of ${rounds} interleaved runs`,
     ...skipped,
-    '',
     ...lines.map((line) => line.trimEnd()),
     '',
   ].join('\n');

@@ -68,7 +68,7 @@ refresh-mfa: hint: run that command by hand: it should print JSON with Version, 
     t.after(() => relay.close());
     const terminal = openTerminal(t, ['foobar'], { sts, home, env: { AWS_ENDPOINT_URL_STS: `http://${relay.host}` } });
     await terminal.waitFor('OTP for foobar');
-    await sts.until(() => sts.visits.length === 1);
+    await relay.answered;
     relay.forget();
     // so long is a connection trusted that nobody uses
     await sleep(61_000);

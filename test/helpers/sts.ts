@@ -166,8 +166,8 @@ export class LocalSts {
     };
     this.#scheme = tls ? 'https' : 'http';
     this.#server = tls ? createTlsServer({ ...tls }, listener) : createServer(listener);
-    // The real one outlives the seconds it takes to type a code, Node's default of 5 s may not.
-    this.#server.keepAliveTimeout = 60_000;
+    // Node would close idle connections after 5 s, or tell clients when it will.
+    this.#server.keepAliveTimeout = 0;
     this.#server.on('connection', (socket: Socket) => {
       this.connections++;
       this.#sockets.add(socket);
