@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { help } from '../lib/args';
 import { devices, makeHome, seedHome } from './helpers/home';
+import { readPackage } from './helpers/packages';
 import { pathWith } from './helpers/programs';
 import { run } from './helpers/run';
 import { startSts, totp } from './helpers/sts';
@@ -37,6 +38,13 @@ test('the README names the two commands of a first visit', () => {
 test('the README has a line for every file of the program', () => {
   const listed = chapter('How it works');
   for (const name of readdirSync(join(root, 'lib'))) assert.ok(listed.includes(`\`lib/${name}\``), name);
+});
+
+test('the README says of every runtime package, and of no other, why it is there', () => {
+  const [, table = ''] = /^\| package \| why \|\n\| --- \| --- \|\n((?:\|.*\n)+)/m.exec(chapter('How it works')) ?? [];
+  const rows = [...table.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)];
+  assert.deepEqual(rows.map(([, name]) => name).sort(), Object.keys(readPackage().dependencies).sort());
+  for (const [, name, why = ''] of rows) assert.ok(why.split(/\s+/).length > 3, `${name}: "${why}" is no reason`);
 });
 
 for (const [layout, index] of [
