@@ -98,8 +98,7 @@ async function replace(
   change: (document: Document) => string,
   lock: Lock,
 ): Promise<boolean> {
-  const before = readOrEmpty(real);
-  const text = change(parse(before, shown));
+  const { before, text } = await changeWhole(real, (bytes) => change(parse(bytes, shown)));
   if (Buffer.from(text).equals(before)) return true;
   const fill = (temporary: string) => {
     lock.note(temporary);
@@ -124,6 +123,28 @@ async function replace(
     // who has lost the lock has lost the temporary file, too
     if (error instanceof Outdated || !lock.isHeld()) return false;
     throw error;
+  }
+}
+
+/**
+ * What the file holds, and what `change` makes of it. Programs that write in place, such as `aws configure set`, empty it
+ * first: a file put in its place at that moment would be without the long-lived keys, and what they write then would be
+ * lost. So one that is empty, or that `change` refuses, is read again for three seconds before it is taken as it is.
+ */
+async function changeWhole(
+  real: string,
+  change: (bytes: Buffer) => string,
+): Promise<{ readonly before: Buffer; readonly text: string }> {
+  // counted, since a clock goes on while the machine sleeps
+  for (let left = 150; ; left--) {
+    try {
+      const before = readOrEmpty(real);
+      const text = change(before);
+      if (left === 0 || before.length > 0 || !fs.existsSync(real)) return { before, text };
+    } catch (error) {
+      if (left === 0 || !(error instanceof UserError)) throw error;
+    }
+    await new Promise((resume) => setTimeout(resume, 20));
   }
 }
 

@@ -3,11 +3,13 @@ import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -18,10 +20,12 @@ import {
   utimesSync,
   watch,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getCallers } from './helpers/caller';
 import { devices, type Home, makeHome } from './helpers/home';
 import { type Command, command, type Result, run, start } from './helpers/run';
@@ -625,6 +629,48 @@ describe('another program that writes the file meanwhile', () => {
       assert.equal(home.mode(), 0o600);
     });
   }
+
+  test('by emptying it first and filling it a moment later, as the aws command does: both changes are kept', async (t) => {
+    const { sts, home } = await setUp(t);
+    sts.behave({ kind: 'delay', ms: 200 });
+    const { done } = start(foobar(), { home, sts });
+    await sts.until(() => sts.calls.length === 1);
+    const file = openSync(home.credentialsPath, 'w');
+    t.after(() => closeSync(file));
+    // by then the new file would be in place
+    await Promise.race([done, sleep(800)]);
+    writeFileSync(file, `${seed}\n[acme]\nregion = eu-central-1\n`);
+    assertDone(await done);
+    const text = home.readCredentials();
+    assert.equal(text, `${seed}\n[acme]\nregion = eu-central-1\n\n${section(text, sts)}`);
+  });
+
+  test('by filling it in two goes: both changes are kept', async (t) => {
+    const { sts, home } = await setUp(t);
+    sts.behave({ kind: 'delay', ms: 200 });
+    const { done } = start(foobar(), { home, sts });
+    await sts.until(() => sts.calls.length === 1);
+    const file = openSync(home.credentialsPath, 'w');
+    t.after(() => closeSync(file));
+    const half = seed.indexOf('_secret_access_key');
+    writeSync(file, seed.slice(0, half));
+    await Promise.race([done, sleep(800)]);
+    writeSync(file, seed.slice(half));
+    assertDone(await done);
+    const text = home.readCredentials();
+    assert.equal(text, `${seed}\n${section(text, sts)}`);
+  });
+
+  test('by emptying it for good: the section is all there is', async (t) => {
+    const { sts, home } = await setUp(t);
+    sts.behave({ kind: 'delay', ms: 200 });
+    const { done } = start(foobar(), { home, sts });
+    await sts.until(() => sts.calls.length === 1);
+    home.writeCredentials('');
+    assertDone(await done);
+    const text = home.readCredentials();
+    assert.equal(text, section(text, sts));
+  });
 
   test('by taking the section away, while STS answers: it is there again', async (t) => {
     const { sts, home } = await setUp(t);
