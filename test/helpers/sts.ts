@@ -50,6 +50,14 @@ export type Behaviour =
   | { readonly kind: 'error'; readonly status: number; readonly code: string; readonly message: string }
   | { readonly kind: 'raw'; readonly status: number; readonly contentType: string; readonly body: string };
 
+/** What STS gave out, as it stands in its answer. */
+export interface IssuedSession {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: string;
+}
+
 export interface StsOptions {
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
   readonly host?: string;
@@ -150,6 +158,10 @@ export class LocalSts {
   readonly visits: Visit[] = [];
   /** Every secret access key and session token that was issued or received. */
   readonly secrets = new Set<string>();
+  /** Those of GetSessionToken, in the order in which they were issued. */
+  readonly sessions: IssuedSession[] = [];
+  /** Done at each call before it is answered, for what has to happen while a run waits. */
+  meanwhile: () => unknown = () => {};
 
   readonly #scheme: 'http' | 'https';
   readonly #server;
@@ -267,6 +279,7 @@ export class LocalSts {
       request.socket.destroy();
       return;
     }
+    await this.meanwhile();
     if (behaviour?.kind === 'delay') await sleep(behaviour.ms, undefined, { ref: false });
     const reply =
       (behaviour && this.#misbehave(behaviour)) ??
@@ -377,6 +390,12 @@ export class LocalSts {
       user: caller.user,
       mfa,
     });
+    this.sessions.push({
+      accessKeyId: issued.AccessKeyId,
+      secretAccessKey: issued.SecretAccessKey,
+      sessionToken: issued.SessionToken,
+      expiration: issued.Expiration,
+    });
     return answer('GetSessionToken', { Credentials: issued });
   }
 
@@ -439,7 +458,7 @@ export class LocalSts {
     return true;
   }
 
-  #issue(seconds: number, principal: Omit<Principal, 'secretAccessKey' | 'sessionToken' | 'expires'>): Tree {
+  #issue(seconds: number, principal: Omit<Principal, 'secretAccessKey' | 'sessionToken' | 'expires'>) {
     const { xml, expires } = this.#newCredentials(seconds);
     this.#principals.set(xml.AccessKeyId, {
       ...principal,

@@ -1,0 +1,14 @@
+// The short form of `npm run torture`, always with the same seed.
+import { test } from 'node:test';
+import { disasters } from './helpers/disasters';
+import { Torture } from './helpers/torture';
+
+const amounts = { kills: 24, waits: 0, step: 70, disks: 10, rounds: 1, writers: 10 };
+
+for (const { name, skip, run } of disasters) {
+  test(name, { skip: skip() }, async (t) => {
+    const torture = new Torture(1, amounts, t);
+    await run(torture);
+    for (const [what, count] of torture.counts.get(name) ?? []) t.diagnostic(`${count} ${what}`);
+  });
+}
