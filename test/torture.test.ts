@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { disasters } from './helpers/disasters';
 import { Torture } from './helpers/torture';
 
-const amounts = { kills: 24, waits: 0, step: 70, disks: 10, rounds: 1, writers: 10 };
+const amounts = { kills: 24, waits: 0, step: 40, disks: 10, rounds: 1, writers: 10 };
 
 for (const { name, skip, run } of disasters) {
   test(name, { skip: skip() }, async (t) => {

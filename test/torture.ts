@@ -26,14 +26,12 @@ async function main(): Promise<void> {
   let shown = 0;
   for (const disaster of disasters) {
     if (!disaster.name.includes(values.only)) continue;
-    let runs = 0;
     const amounts = { kills, waits: 6, step: 1, disks: 100, rounds: 3, writers: 50 };
     const t = { after: (clean: () => unknown) => void cleanups.push(clean) };
-    const torture = new Torture(seed, amounts, t, () => {
-      runs++;
+    const torture = new Torture(seed, amounts, t, (done, all) => {
       if (!process.stderr.isTTY || performance.now() - shown < 200) return;
       shown = performance.now();
-      process.stderr.write(`\r\u001b[K${disaster.name}: ${runs}`);
+      process.stderr.write(`\r\u001b[K${disaster.name}: ${done} of ${all}`);
     });
     const start = performance.now();
     const skip = disaster.skip();

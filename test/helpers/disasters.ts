@@ -21,6 +21,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,6 +32,7 @@ import { type Command, command, type environment, type Result, run, start } from
 import { type IssuedSession, startSts, totp, type User } from './sts';
 import {
   age,
+  amid,
   difference,
   during,
   elsewhere,
@@ -42,9 +44,9 @@ import {
   type Shape,
   sessionLines,
   shapes,
-  small,
   type Torture,
   whileAnswering,
+  withoutSection,
 } from './torture';
 import { missing } from './which';
 
@@ -76,16 +78,8 @@ function refused(what: string, file: string, ...args: readonly string[]): string
 const namespace = ['--mount', ...(asRoot ? [] : ['--map-root-user'])];
 
 function cannotMount(): string | false {
-  return refused(
-    'to mount in a namespace of its own',
-    'unshare',
-    ...namespace,
-    'mount',
-    '-t',
-    'tmpfs',
-    'tmpfs',
-    '/mnt',
-  );
+  const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs tmpfs "$1"';
+  return refused('to mount in a namespace of its own', 'unshare', ...namespace, 'sh', '-c', script, 'sh', tmpdir());
 }
 
 /** The program where `script` has mounted something, which is gone with it. */
@@ -136,7 +130,7 @@ const killed: Disaster = {
               : state === 'old'
                 ? 'between the answer and the rename'
                 : 'after the rename';
-        count(`${signal} ${isHit ? phase : isSent ? 'as the run went on to its end' : 'too late'}`);
+        count(`${signal} ${isHit ? phase : isSent ? 'while the run wrote on, or ended' : 'too late'}`);
 
         const isLocked = existsSync(`${place.home.credentialsPath}.refresh-mfa.lock`);
         if (isLocked) count('left a lock');
@@ -178,12 +172,14 @@ function pickMoment(random: Random, place: Place): Moment {
   }
   if (kind < 0.5) {
     const ms = random.next() * place.times.called * 1.1;
+    const isSilent = random.chance(0.25);
     return {
-      words: `${ms.toFixed(1)} ms after the call`,
+      words: `${ms.toFixed(1)} ms after the call${isSilent ? ', which was not answered' : ''}`,
       arm(send) {
         let timer: NodeJS.Timeout | undefined;
         whileAnswering(place.sts, () => {
           timer = setTimeout(send, ms);
+          return isSilent ? new Promise(() => {}) : undefined;
         });
         return () => clearTimeout(timer);
       },
@@ -191,11 +187,13 @@ function pickMoment(random: Random, place: Place): Moment {
   }
   const changes = 1 + random.below(8);
   const ms = random.next() * 0.4;
+  // before the call, it is tried whether the file could be written
+  const isTrial = random.chance(0.2);
   return {
-    words: `${ms.toFixed(2)} ms after change ${changes} of the folder from the call on`,
+    words: `${ms.toFixed(2)} ms after change ${changes} of the folder from the ${isTrial ? 'start' : 'call'} on`,
     arm(send) {
       let seen = 0;
-      let isCalled = false;
+      let isCalled = isTrial;
       whileAnswering(place.sts, () => {
         isCalled = true;
       });
@@ -212,36 +210,33 @@ function pickMoment(random: Random, place: Place): Moment {
 
 // -------------------------------------------------------------------------------------------------------- full disks
 
-const tokenOf = (random: Random) => () => `IQoJb3JpZ2luX2Vj${String(random.below(2 ** 32)).padStart(10, '0')}==`;
-
 const limitedFile: Disaster = {
   name: 'a disk that is full at any byte of the new file leaves the old one',
   skip: () => refused('to limit the size of files', 'prlimit', '--fsize=4096:', 'true'),
   async run(torture) {
     const count = (what: string) => torture.count(limitedFile.name, what);
-    for (const shape of small) {
-      const size = Buffer.byteLength(shape.filled(sample));
-      const offsets = Array.from({ length: size + 3 }, (_, offset) => offset);
-      const tried = offsets.filter((offset) => offset % torture.amounts.step === 0 || Math.abs(offset - size) < 2);
-      const [random] = torture.randoms(1) as [Random];
-      await torture.each(tried, async (offset, place) => {
-        await during(`${shape.name}, full at byte ${offset} of ${size}`, async () => {
-          const { sts } = place;
-          sts.tokenShape = tokenOf(random);
-          place.lay(shape);
-          const issued = sts.sessions.length;
-          const { child, done } = place.start({ env: limited });
-          // before, it is tried whether there is room at all
-          whileAnswering(sts, () => setLimit(child.pid ?? 0, offset));
-          const result = await done;
-          requireWritten(place, shape, result, sts.sessions.slice(issued), offset >= size, /no space left on the disk/);
-          count('runs');
-          count(offset >= size ? 'new file, where it fits' : 'old file, with an error');
-          await runNext(place, shape);
-          count('next runs');
-        });
+    const size = Buffer.byteLength(withoutSection.filled(sample));
+    const offsets = Array.from({ length: size + 3 }, (_, offset) => offset);
+    const tried = offsets.filter((offset) => offset % torture.amounts.step === 0 || Math.abs(offset - size) < 2);
+    await torture.each(tried, async (offset, place) => {
+      await during(`full at byte ${offset} of ${size}`, async () => {
+        const { sts } = place;
+        // as long as the sample's
+        sts.tokenShape = () => sample.sessionToken;
+        place.lay(withoutSection);
+        const issued = sts.sessions.length;
+        const { child, done } = place.start({ env: limited });
+        // before, it is tried whether there is room at all
+        whileAnswering(sts, () => setLimit(child.pid ?? 0, offset));
+        const result = await done;
+        const sessions = sts.sessions.slice(issued);
+        requireWritten(place, withoutSection, result, sessions, offset >= size, /no space left on the disk/);
+        count('runs');
+        count(offset >= size ? 'new file, where it fits' : 'old file, with an error');
+        await runNext(place, withoutSection);
+        count('next runs');
       });
-    }
+    });
   },
 };
 
@@ -277,7 +272,7 @@ const limitedFromStart: Disaster = {
   skip: limitedFile.skip,
   async run(torture) {
     const count = (what: string) => torture.count(limitedFromStart.name, what);
-    const shape = shapes[0];
+    const shape = withoutSection;
     // a file as long as the old one and a page more is tried
     const needed = Buffer.byteLength(shape.old ?? '') + 4096;
     const step = torture.amounts.step * 32;
@@ -333,11 +328,10 @@ const smallDisk: Disaster = {
       disks.set(place, disk);
       const free = index % 10;
       const comments = '# a comment among many others\n'.repeat(random.below(800));
-      const base = small[1] ?? small[0];
       const long: Shape = {
-        ...base,
-        old: `${comments}${base.old}`,
-        filled: (session) => `${comments}${base.filled(session)}`,
+        ...amid,
+        old: `${comments}${amid.old}`,
+        filled: (session) => `${comments}${amid.filled(session)}`,
       };
       await during(`${long.old?.length} bytes on a disk with ${free} pages left`, async () => {
         place.lay(elsewhere);
@@ -528,7 +522,7 @@ const blocked: Disaster = {
       return !reason;
     });
     await torture.each(possible, async (obstacle, place) => {
-      const { what, when, shape = small[1] ?? small[0], mode = 0o600 } = obstacle;
+      const { what, when, shape = amid, mode = 0o600 } = obstacle;
       await during(`${what}, ${when === 'before' ? 'from the start' : 'while STS answers'}`, async () => {
         place.lay(shape, mode);
         const calls = place.sts.calls.length;
@@ -711,6 +705,7 @@ function atOnce(name: string, skip: () => string | false, rivalOf: (random: Rand
       const { rounds, writers } = torture.amounts;
       for (const [round, random] of torture.randoms(rounds).entries()) {
         await during(`round ${round}`, () => writeAtOnce(torture, name, random, writers, rivalOf(random)));
+        torture.onStep(round + 1, rounds);
       }
     },
   };

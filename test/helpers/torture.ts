@@ -32,7 +32,7 @@ export class Torture {
     readonly seed: number,
     readonly amounts: Amounts,
     readonly t: Pick<TestContext, 'after'>,
-    readonly onCount: () => void = () => {},
+    readonly onStep: (done: number, all: number) => void = () => {},
   ) {
     this.#random = new Random(seed);
   }
@@ -40,7 +40,6 @@ export class Torture {
   count(scenario: string, what: string, by = 1): void {
     const counts = this.counts.get(scenario) ?? new Map<string, number>();
     this.counts.set(scenario, counts.set(what, (counts.get(what) ?? 0) + by));
-    this.onCount();
   }
 
   /** Numbers for each of several things, which do not depend on the order in which those come to their turn. */
@@ -51,11 +50,13 @@ export class Torture {
   /** Does `work` for each item, on as many places as keep two processors busy; stops at the first failure. */
   async each<T>(items: readonly T[], work: (item: T, place: Place) => Promise<void>): Promise<void> {
     const waiting = [...items];
+    let done = 0;
     const lane = async () => {
       const place = await makePlace(this.t);
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
         try {
           await work(item, place);
+          this.onStep(++done, items.length);
         } catch (error) {
           waiting.length = 0;
           throw error;
@@ -108,14 +109,14 @@ x_security_token_expires = ${expiration}
 `;
 }
 
-const withoutSection: Shape = {
+export const withoutSection: Shape = {
   name: 'a file without the section',
   config: device,
   old: longLived,
   filled: (session) => `${longLived}\n[foobar]\n${sessionLines(session)}`,
 };
 
-const amid: Shape = {
+export const amid: Shape = {
   name: 'a file with the section amid others',
   config: device,
   old: midst(stale),
@@ -151,7 +152,6 @@ const none: Shape = {
 export const elsewhere: Shape = { ...amid, name: 'keys in the config', config: `${device}\n${longLived}` };
 
 export const shapes: readonly [Shape, ...Shape[]] = [withoutSection, amid, windows, long, none];
-export const small: readonly [Shape, ...Shape[]] = [withoutSection, amid];
 
 /** A home and an STS of their own, laid anew for each run. */
 export interface Place {
