@@ -3,8 +3,13 @@ import { delimiter, join } from 'node:path';
 
 /** Why a test that needs `program` has to be skipped, or false when it is on the PATH. */
 export function missing(program: string): string | false {
-  const found = (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)));
-  return found ? false : `${program} is not installed`;
+  return find(program) ? false : `${program} is not installed`;
+}
+
+/** Where `program` is on the PATH. */
+export function find(program: string): string | undefined {
+  const files = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
+  return files.find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {
