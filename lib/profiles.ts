@@ -157,15 +157,18 @@ interface Place {
   readonly section: Section;
 }
 
-/** Every section that speaks of a profile: the config's prefixed one first, then the bare one, then the credentials file's. */
+/**
+ * Every section that speaks of a profile, in the order in which it is believed: the credentials file's hides the config's
+ * prefixed one key by key, as in all SDKs; the config's bare one, which those skip, comes last.
+ */
 function placesOf({ config, credentials, prefixed }: Files, name: string): Place[] {
   const first = prefixed.get(name);
   const bare = config.sections.get(name);
   const own = credentials.sections.get(name);
   const places: Place[] = [];
+  if (own) places.push({ document: credentials, section: own });
   if (first) places.push({ document: config, section: first });
   if (bare && bare !== first) places.push({ document: config, section: bare });
-  if (own) places.push({ document: credentials, section: own });
   return places;
 }
 
@@ -436,11 +439,7 @@ function findKeys(files: Files, source: string): SourceKeys {
       'let source_profile name the profile with the long-lived keys',
     );
   }
-  const ordered = [
-    ...places.filter((place) => place.document === files.credentials),
-    ...places.filter((place) => place.document !== files.credentials),
-  ];
-  for (const place of ordered) {
+  for (const place of places) {
     const id = inPlace(place, 'aws_access_key_id');
     const secret = inPlace(place, 'aws_secret_access_key');
     if (id) word('aws_access_key_id', id);
@@ -462,7 +461,7 @@ function findKeys(files: Files, source: string): SourceKeys {
       );
     }
   }
-  for (const place of ordered) {
+  for (const place of places) {
     const command = inPlace(place, 'credential_process');
     if (command) return { process: line('credential_process', command), where: command.where };
   }
@@ -484,11 +483,14 @@ function findDevice(files: Files, session: SessionProfile, source: string, seria
     return { serial: checkSerial(serialNumber, '--serial-number', 'usage'), mfaProcess: undefined };
   for (const name of new Set([session.name, source, 'default'])) {
     const places = placesOf(files, name);
-    for (const place of places) {
-      looked.push(`[${place.section.name}] in ${place.document.path}`);
-      const found =
-        inPlace(place, 'mfa_serial') ??
-        (place.document === files.credentials ? inPlace(place, 'aws_mfa_device') : undefined);
+    looked.push(...places.map(({ document, section }) => `[${section.name}] in ${document.path}`));
+    // what only aws-mfa reads does not hide what all tools read
+    const inCredentials = places.filter(({ document }) => document === files.credentials);
+    const candidates = [
+      ...places.map((place) => ({ place, found: inPlace(place, 'mfa_serial') })),
+      ...inCredentials.map((place) => ({ place, found: inPlace(place, 'aws_mfa_device') })),
+    ];
+    for (const { place, found } of candidates) {
       if (!found) continue;
       const mfaProcess = inPlace(place, 'mfa_process');
       if (mfaProcess) line('mfa_process', mfaProcess);

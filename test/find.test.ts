@@ -118,6 +118,23 @@ describe("a profile's sections", { concurrency }, () => {
       credentials: `[Keys]\n${keys}\n[Other]\n${otherKeys}`,
     },
     {
+      name: 'the credentials file hides the config key by key, as in the stock tools',
+      config: `[profile foobar]\nsource_profile = Other\nmfa_serial = ${serial}\nregion = eu-west-1\n\n[profile Other]\nmfa_serial = ${other.serial}\n`,
+      credentials: `[Keys]\n${keys}\n[Other]\n${otherKeys}\n[foobar]\nsource_profile = Keys\nregion = eu-north-1\n`,
+      region: 'eu-north-1',
+    },
+    {
+      name: 'in a role, too',
+      config: `[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/dev\nsource_profile = elsewhere\n\n[profile elsewhere]\nsource_profile = Other\n\n${simple.config}`,
+      credentials: `${simple.credentials}\n[Other]\n${otherKeys}\n[dev]\nsource_profile = foobar\n`,
+      args: ['dev'],
+    },
+    {
+      name: 'the credentials file goes before what is only in a bare [foobar]',
+      config: `[foobar]\nsource_profile = Other\nmfa_serial = ${other.serial}\n`,
+      credentials: `[Keys]\n${keys}\n[Other]\n${otherKeys}\n[foobar]\nsource_profile = Keys\nmfa_serial = ${serial}\n`,
+    },
+    {
       name: 'the session profile only in the credentials file',
       credentials: `[Keys]\n${keys}\n[foobar]\nsource_profile = Keys\nmfa_serial = ${serial}\n`,
     },
@@ -164,6 +181,11 @@ describe('the source and the device', { concurrency }, () => {
     {
       name: 'X-long-term with aws_mfa_device, and no config at all, as aws-mfa has it',
       credentials: `[foobar-long-term]\n${keys}aws_mfa_device = ${serial}\n`,
+    },
+    {
+      name: 'mfa_serial in the config goes before aws_mfa_device, which only aws-mfa reads',
+      config: simple.config,
+      credentials: `[foobar]\naws_mfa_device = ${other.serial}\n\n${simple.credentials}`,
     },
     {
       name: 'X-long-term beside the session that aws-mfa wrote',

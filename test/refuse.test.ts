@@ -504,7 +504,7 @@ describe('the device', { concurrency }, () => {
       credentials: `[Keys]\n${keys}\n[foobar]\n${oldSession}`,
       status: 2,
       error:
-        'no MFA device for foobar: no mfa_serial in [profile foobar] in ~/.aws/config, [foobar] in ~/.aws/config, [foobar] in ~/.aws/credentials, [profile Keys] in ~/.aws/config, [Keys] in ~/.aws/credentials, [default] in ~/.aws/config',
+        'no MFA device for foobar: no mfa_serial in [foobar] in ~/.aws/credentials, [profile foobar] in ~/.aws/config, [foobar] in ~/.aws/config, [Keys] in ~/.aws/credentials, [profile Keys] in ~/.aws/config, [default] in ~/.aws/config',
       hints: [
         'add mfa_serial = arn:aws:iam::<account>:mfa/<device> to [profile foobar] in ~/.aws/config',
         'aws iam list-mfa-devices --profile Keys',
