@@ -119,9 +119,8 @@ function shorten(path: string, home: string): string {
 /** X of `profile X`, read as botocore does: shell words, of which there must be two. Quotes and backslashes are optional. */
 function profileName(header: string): string | undefined {
   if (header === 'default') return header;
-  const [prefix, ...words] = header.trim().match(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/g) ?? [];
-  if (prefix !== 'profile' || words.length !== 1) return undefined;
-  return words[0]?.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
+  const word = /^[ \t]*profile[ \t]+((?:[^ \t'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+)[ \t]*$/.exec(header)?.[1];
+  return word?.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
     return single ?? double?.replace(/\\(["\\])/g, '$1') ?? escaped;
   });
 }

@@ -167,6 +167,17 @@ describe("a profile's sections", { concurrency }, () => {
       args: ['my work'],
       section: 'my work',
     },
+    ...[
+      "profile foobar'",
+      'profile foobar"',
+      'profile foobar\\',
+      'profile\u00a0foobar',
+      'profile foobar\u00a0',
+    ].map((header) => ({
+      name: `foobar is not found in ${JSON.stringify(header)}, which botocore does not take for it`,
+      config: `${simple.config}\n[${header}]\nmfa_serial = ${other.serial}\n`,
+      credentials: simple.credentials,
+    })),
     {
       name: 'foobar is not found in [foobar.dev] nor in [FOOBAR]',
       config: `[profile foobar.dev]\nmfa_serial = ${other.serial}\n\n[profile FOOBAR]\nmfa_serial = ${other.serial}\n\n${simple.config}`,
