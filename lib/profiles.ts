@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './command';
 import { few, shellWord, systemCode, UserError } from './errors';
-import { type Document, parse, parseNested, type Section } from './sections';
+import { DEFAULTS, type Document, parse, parseNested, type Section } from './sections';
 
 /** The two shared files as they were read once, at the start. */
 export interface Files {
@@ -86,10 +86,10 @@ export function readFiles(env: Environment, home: string): Files {
   const names = new Set<string>();
   for (const section of config.sections.values()) {
     const name = profileName(section.name);
-    names.add(name ?? section.name);
+    if (section.name !== DEFAULTS) names.add(name ?? section.name);
     if (name !== undefined && (section.name !== 'default' || !prefixed.has(name))) prefixed.set(name, section);
   }
-  for (const name of credentials.sections.keys()) names.add(name);
+  for (const name of credentials.sections.keys()) if (name !== DEFAULTS) names.add(name);
   return { config, credentials, credentialsPath, prefixed, names };
 }
 
@@ -172,9 +172,10 @@ function placesOf({ config, credentials, prefixed }: Files, name: string): Place
 }
 
 function inPlace({ document, section }: Place, key: string): Setting | undefined {
-  const entry = section.entries.get(key);
-  if (!entry?.value) return undefined;
-  return { value: entry.value, where: `[${section.name}] in ${document.path} line ${entry.line + 1}` };
+  const owner = section.entries.has(key) ? section : document.sections.get(DEFAULTS);
+  const entry = owner?.entries.get(key);
+  if (!owner || !entry?.value) return undefined;
+  return { value: entry.value, where: `[${owner.name}] in ${document.path} line ${entry.line + 1}` };
 }
 
 /** The first that is set, in the order of `placesOf`; an empty value is as good as none. */
@@ -393,7 +394,7 @@ function first(files: Files, names: readonly string[], key: string): Setting | u
 
 /** A header with these would end early, or be read as another name, or be copied into every section. */
 function checkName(name: string): void {
-  if (name !== '' && name === name.trim() && name !== 'DEFAULT' && !/[\]\x00-\x1f\x7f-\x9f]/.test(name)) return;
+  if (name !== '' && name === name.trim() && name !== DEFAULTS && !/[\]\x00-\x1f\x7f-\x9f]/.test(name)) return;
   throw refuse(
     `${JSON.stringify(name)} cannot be the name of a section that all AWS tools read`,
     'give the profile a name without ], blanks at its ends and control characters',

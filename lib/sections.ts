@@ -32,8 +32,8 @@ export interface Document {
   readonly hidden: readonly { readonly name: string; readonly line: number; readonly section: string }[];
 }
 
-/** Botocore copies this section's keys into every other one. */
-const DEFAULTS = 'DEFAULT';
+/** Botocore copies this section's keys into every other one of the file. */
+export const DEFAULTS = 'DEFAULT';
 
 /**
  * Reads a config or credentials file whose bytes are given; `path` is only shown.

@@ -179,6 +179,18 @@ describe("a profile's sections", { concurrency }, () => {
       credentials: simple.credentials,
     })),
     {
+      name: 'what [DEFAULT] holds is in every section of its file, as botocore has it, but not before their own',
+      config: `[profile foobar]\nsource_profile = Keys\n\n[DEFAULT]\nmfa_serial = ${serial}\nregion = eu-west-1\n`,
+      credentials: `[Keys]\n[Other]\n${otherKeys}\n[DEFAULT]\n${keys}region = eu-north-1\n`,
+      region: 'eu-west-1',
+    },
+    {
+      name: '[DEFAULT] is no profile, whatever it holds',
+      config: `${simple.config}\n[DEFAULT]\nsource_profile = foobar-long-term\n`,
+      credentials: simple.credentials,
+      args: [],
+    },
+    {
       name: 'foobar is not found in [foobar.dev] nor in [FOOBAR]',
       config: `[profile foobar.dev]\nmfa_serial = ${other.serial}\n\n[profile FOOBAR]\nmfa_serial = ${other.serial}\n\n${simple.config}`,
       credentials: `[foobar.dev-long-term]\n${otherKeys}\n[FOOBAR-long-term]\n${otherKeys}\n${simple.credentials}`,
