@@ -55,7 +55,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
     const header = content.startsWith('[') ? /^\[([^\n]+)\]([^\n]*)$/.exec(content) : null;
     if (section && entry && indent > level) {
       if (header?.[1]) hidden.push({ name: header[1], line: index, section: section.name });
-      if (/^(\n|$)/.test(entry.value) && !content.includes('=')) throw noAssignment(path, index);
+      if (/^(\n|$)/.test(entry.value) && !isNested(content)) throw noAssignment(path, index);
       entry.value += `\n${content}`;
       entry.end = index + 1;
       continue;
@@ -116,6 +116,11 @@ function decode(bytes: Uint8Array, path: string): string {
   if (odd[0] === '\ufeff') throw refusal(path, line, 'a byte order mark', 'save the file as UTF-8 without BOM');
   const name = `U+${odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
   throw refusal(path, line, `a control character (${name})`, 'delete that character');
+}
+
+/** Botocore wants a `=` in each line of a nested block, and there, but not elsewhere, ends lines at these characters, too. */
+function isNested(content: string): boolean {
+  return content.split(/[\v\f\u2028\u2029]/).every((part) => part.trim() === '' || part.includes('='));
 }
 
 function requireDelimiter(content: string, path: string, line: number): number {

@@ -176,6 +176,12 @@ describe('a file that no aws command could read is refused with its line', () =>
     ['a comment with //', '[a]\n// c\n', /line 2: a line that is no key = value/],
     ['a nested block with a line without =', '[a]\ns3 =\n  x = y\n  path\n', /line 4: a line that is no key = value/],
     ['a nested block that begins without =', '[a]\ns3 =\n\n  path\n', /line 4: a line that is no key = value/],
+    [
+      'a nested block with a line separator, at which botocore ends the line',
+      '[a]\ns3 =\n  x = y\u2028z\n',
+      /line 3: a line that is no key = value/,
+    ],
+    ['a nested block with a form feed', '[a]\ns3 =\n  x = y\n  x\fy = z\n', /line 4: a line that is no key = value/],
     ['a lone CR', '[a]\nk = v\rl = w\n', /line 2: a control character \(U\+000D\)/],
     ['only CRs, as old Macs wrote', '[a]\rk = v\r', /line 1: a control character \(U\+000D\)/],
     ['a CR at the end', '[a]\nk = v\r', /line 2: a control character \(U\+000D\)/],
@@ -568,7 +574,7 @@ def read(data):
         for name, values in found:
             for value in values.values():
                 if value.startswith('\\n'):
-                    for line in value.split('\\n'):
+                    for line in value.splitlines():
                         if line.strip():
                             key, rest = line.split('=', 1)
         return found
@@ -618,6 +624,8 @@ describe("Python's RawConfigParser, by which botocore reads", { skip: missing('p
         continue;
       }
       const theirs = withoutBlankLines(readings[index] ?? null);
+      // what is wrong with a nested block in [DEFAULT] shows only in the sections that it is copied into
+      if (theirs?.length === 0 && !document) continue;
       assert.deepEqual(document ? withoutBlankLines(asPython(document)) : null, theirs, JSON.stringify(text));
       if (!document) refused++;
     }

@@ -100,6 +100,7 @@ function nested(random: Random, base: string): string[] {
   if (random.chance(0.3)) lines.push(filler(random));
   if (random.chance(0.7)) lines.push(`${base}\taws_session_token = inside`);
   if (random.chance(0.1)) lines.push(`${base}  path`);
+  if (random.chance(0.05)) lines.push(`${base}  k = v${random.pick(['\u2028', '\u2029', '\f', '\v'])}w`);
   return lines;
 }
 
