@@ -106,7 +106,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
 function decode(bytes: Uint8Array, path: string): string {
   if (!isUtf8(bytes)) {
     const hint = 'save it again as UTF-8 (an editor can; so can iconv -f latin1 -t utf-8)';
-    throw new UserError('config', `${path} is not UTF-8, so no aws command can read it`, hint);
+    throw refusal(path, firstBadLine(bytes), 'bytes that are not UTF-8', hint);
   }
   const text = Buffer.from(bytes).toString();
   // Python takes some of these for blanks or line ends and JavaScript does not; after this trim() and \n mean the same to both.
@@ -116,6 +116,17 @@ function decode(bytes: Uint8Array, path: string): string {
   if (odd[0] === '\ufeff') throw refusal(path, line, 'a byte order mark', 'save the file as UTF-8 without BOM');
   const name = `U+${odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
   throw refusal(path, line, `a control character (${name})`, 'delete that character');
+}
+
+/** No character of UTF-8 but the line feed itself has its byte. */
+function firstBadLine(bytes: Uint8Array): number {
+  let line = 0;
+  let start = 0;
+  for (let end = bytes.indexOf(10); end >= 0 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(10, start)) {
+    start = end + 1;
+    line++;
+  }
+  return line;
 }
 
 /** Botocore wants a `=` in each line of a nested block, and there, but not elsewhere, ends lines at these characters, too. */

@@ -600,13 +600,13 @@ describe('files that no aws command can read', { concurrency }, () => {
     {
       kind: 'Latin-1',
       text: Buffer.from('[a]\n# gr\xf6\xdfe\nregion = x\n', 'latin1'),
-      error: 'FILE is not UTF-8',
+      error: 'FILE line 2: bytes that are not UTF-8',
       hint: 'save it again as UTF-8',
     },
     {
       kind: 'UTF-16',
       text: Buffer.from('\ufeff[a]\nregion = x\n', 'utf16le'),
-      error: 'FILE is not UTF-8',
+      error: 'FILE line 1: bytes that are not UTF-8',
       hint: 'save it again as UTF-8',
     },
     {

@@ -188,8 +188,13 @@ describe('a file that no aws command could read is refused with its line', () =>
     ['NUL', '[a]\nk = v\0\n', /line 2: a control character \(U\+0000\)/],
     ['a separator that Python takes for a blank', '[a]\n\n\x1ck = v\n', /line 3: a control character \(U\+001C\)/],
     ['NEL, which Python takes for a blank', '[a]\nk = \x85v\n', /line 2: a control character \(U\+0085\)/],
-    ['Latin-1', Buffer.from('[a]\n# gr\xf6\xdfe\nk = v\n', 'latin1'), /^~\/\.aws\/credentials is not UTF-8/],
-    ['UTF-16', Buffer.from('\ufeff[a]\nk = v\n', 'utf16le'), /^~\/\.aws\/credentials is not UTF-8/],
+    ['Latin-1', Buffer.from('[a]\n# gr\xf6\xdfe\nk = v\n', 'latin1'), /line 2: bytes that are not UTF-8/],
+    [
+      'Latin-1 in the last line',
+      Buffer.from('[a]\r\nk = v\r\n# gr\xf6\xdfe', 'latin1'),
+      /line 3: bytes that are not UTF-8/,
+    ],
+    ['UTF-16', Buffer.from('\ufeff[a]\nk = v\n', 'utf16le'), /line 1: bytes that are not UTF-8/],
   ];
   for (const [what, content, message] of rows) {
     test(what, () => {
