@@ -392,13 +392,23 @@ function first(files: Files, names: readonly string[], key: string): Setting | u
   return undefined;
 }
 
-/** A header with these would end early, or be read as another name, or be copied into every section. */
+/** A header with these would end early, or be read as another name, or not at all, or be copied into every section. */
 function checkName(name: string): void {
-  if (name !== '' && name === name.trim() && name !== DEFAULTS && !/[\]\x00-\x1f\x7f-\x9f]/.test(name)) return;
+  if (name !== '' && name === name.trim() && name !== DEFAULTS && !/[\]\x00-\x1f\x7f-\x9f]|\s[#;]/.test(name)) return;
   throw refuse(
     `${JSON.stringify(name)} cannot be the name of a section that all AWS tools read`,
-    'give the profile a name without ], blanks at its ends and control characters',
+    'give the profile a name without ], blanks at its ends or before # and ;, and control characters',
   );
+}
+
+/**
+ * The section's header or the next, if it is not one that all readers take for one: the JS SDK knows a comment only by the
+ * blank before it, and puts what stands below any other header into the section above.
+ */
+function findUnclear({ lines }: Document, section: Section): { line: number } | undefined {
+  const next = lines.findIndex((text, line) => line > section.line && /^\s*\[/.test(text));
+  const line = [section.line, next].find((each) => !/\]$/.test(lines[each]?.split(/\s[#;]/)[0]?.trim() ?? ']'));
+  return line === undefined ? undefined : { line };
 }
 
 /** Long-lived keys are never overwritten, and nothing is written where two readers would see two different sections. */
@@ -407,7 +417,7 @@ export function checkTarget(credentials: Document, name: string): void {
   const section = credentials.sections.get(name);
   const hidden = credentials.hidden.find((header) => header.name === name || header.section === name);
   const longer = [...credentials.sections.values()].find((other) => other.name.startsWith(`${name}]`));
-  const odd = hidden ?? longer ?? (section && /^[^#;]/.test(section.trailer) ? section : undefined);
+  const odd = hidden ?? longer ?? (section && findUnclear(credentials, section));
   if (odd) {
     throw refuse(
       `${path} line ${odd.line + 1}: AWS tools disagree whether this is the header of a section`,

@@ -17,8 +17,6 @@ export interface Entry {
 export interface Section {
   readonly name: string;
   readonly line: number;
-  /** What stands behind the `]`, without blanks around it. */
-  readonly trailer: string;
   readonly entries: Map<string, Entry>;
 }
 
@@ -52,7 +50,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
     const content = line.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) continue;
     const indent = line.length - line.trimStart().length;
-    const header = content.startsWith('[') ? /^\[([^\n]+)\]([^\n]*)$/.exec(content) : null;
+    const header = content.startsWith('[') ? /^\[([^\n]+)\]/.exec(content) : null;
     if (section && entry && indent > level) {
       if (header?.[1]) hidden.push({ name: header[1], line: index, section: section.name });
       if (/^(\n|$)/.test(entry.value) && !isNested(content)) throw noAssignment(path, index);
@@ -72,7 +70,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
           'make one section of the two',
         );
       }
-      section = twin ?? { name, line: index, trailer: header[2]?.trim() ?? '', entries: new Map() };
+      section = twin ?? { name, line: index, entries: new Map() };
       sections.set(name, section);
       entry = undefined;
       continue;

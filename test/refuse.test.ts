@@ -670,6 +670,12 @@ describe('names and headers that AWS tools do not agree on', { concurrency }, ()
       error: '"foobar " cannot be the name',
       hints: ['blanks at its ends'],
     },
+    {
+      name: 'a # behind a blank in the name, where the JS SDK lets the comment begin',
+      ...named('"foobar #1"', ['foobar #1']),
+      error: '"foobar #1" cannot be the name',
+      hints: ['blanks at its ends or before # and ;'],
+    },
     { name: 'DEFAULT', ...named('DEFAULT'), error: '"DEFAULT" cannot be the name', hints: ['give the profile a name'] },
     {
       name: 'something behind the header',
@@ -679,6 +685,22 @@ describe('names and headers that AWS tools do not agree on', { concurrency }, ()
       error: `~/.aws/credentials line 5: ${disagree}`,
       hints: [margin],
     },
+    {
+      name: 'a comment behind the header without a blank, which the JS SDK takes for a line of the section above',
+      config: simple.config,
+      credentials: `${simple.credentials}\n[foobar]# mine\n${oldSession}`,
+      status: 2,
+      error: `~/.aws/credentials line 5: ${disagree}`,
+      hints: [margin],
+    },
+    ...['[another];mine', '[another] mine', '[another ;mine]'].map((header) => ({
+      name: `${header} below the section, whose keys the JS SDK would take for the session's`,
+      config: simple.config,
+      credentials: `${simple.credentials}\n[foobar] # mine\n${oldSession}\n${header}\n${otherKeys}`,
+      status: 2,
+      error: `~/.aws/credentials line 10: ${disagree}`,
+      hints: [margin],
+    })),
     {
       name: 'a ] in the comment behind the header',
       config: simple.config,

@@ -143,11 +143,6 @@ describe('what a file is read as', () => {
     assert.deepEqual(document.hidden, [{ name: 'b', line: 2, section: 'a' }]);
   });
 
-  test('what stands behind the ] is remembered', () => {
-    const trailers = [...read('[a]\n[b] # c\n[c]  x\r\n').sections.values()].map(({ trailer }) => trailer);
-    assert.deepEqual(trailers, ['', '# c', 'x']);
-  });
-
   test('the endpoint in a nested block can be looked up', () => {
     const document = read('[services s]\nsts =\n  endpoint_url = http://127.0.0.1:4566\n  region = eu-west-1\n');
     const block = document.sections.get('services s')?.entries.get('sts');
