@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './command';
 import { few, shellWord, systemCode, UserError } from './errors';
-import { DEFAULTS, type Document, parse, parseNested, type Section } from './sections';
+import { DEFAULTS, type Document, findMisread, parse, parseNested, type Section } from './sections';
 
 /** The two shared files as they were read once, at the start. */
 export interface Files {
@@ -429,6 +429,13 @@ export function checkTarget(credentials: Document, name: string): void {
   for (const key of [...sessionKeys, ...tokenKeys]) {
     const found = inPlace({ document: credentials, section }, key);
     if (found) line(key, found);
+  }
+  const misread = findMisread(credentials, name, [...sessionKeys, ...tokenKeys]);
+  if (misread !== undefined) {
+    throw refuse(
+      `${path} line ${misread + 1}: AWS tools disagree whether this is a key of [${name}]`,
+      'let the keys of the section begin at the margin, each once',
+    );
   }
   const keys = value('aws_access_key_id') || value('aws_secret_access_key');
   const temporary = tokenKeys.some(value) && !value('aws_access_key_id')?.startsWith('AKIA');

@@ -155,6 +155,30 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 }
 
 /**
+ * The first line of the section from which the JS SDK would read other values for these keys once they are set: it puts an
+ * indented line below an empty value into a block of that name, and takes one below any other value for a key of its own.
+ */
+export function findMisread(document: Document, name: string, keys: readonly string[]): number | undefined {
+  const entries = [...(document.sections.get(name)?.entries.values() ?? [])];
+  let inBlock = false;
+  for (const entry of entries) {
+    for (let line = entry.line; line < entry.end; line++) {
+      const text = document.lines[line] ?? '';
+      const isIndented = /^\s/.test(text);
+      const isSet = line === entry.line && keys.includes(entry.key);
+      const [, key, value] = /^([^=]+)=(.*)$/s.exec(text.split(/(?:^|\s)[#;]/)[0] ?? '') ?? [];
+      if (isSet && isIndented && inBlock) return line;
+      if (isSet || (value?.trim() && !isIndented)) inBlock = false;
+      else if (value?.trim() === '') inBlock = true;
+      else if (key && !inBlock && keys.includes(key.trim())) return line;
+    }
+  }
+  const last = entries.at(-1);
+  const isNew = !entries.some(({ key }) => keys.includes(key));
+  return last && isNew && inBlock && /^\s/.test(document.lines[last.line] ?? '') ? last.line : undefined;
+}
+
+/**
  * The file's text with keys of one section set, or removed where the value is undefined, and every other byte as it was. An
  * existing line keeps its place, its indentation and its blanks around `=`; new lines come behind the section's last entry
  * and are indented as that one is, because botocore glues a deeper line to the value above it. A section that is not there
