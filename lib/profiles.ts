@@ -424,6 +424,13 @@ export function checkTarget(credentials: Document, name: string): void {
       'let the line begin at the margin and end with the ]',
     );
   }
+  const inherited = credentials.sections.get(DEFAULTS)?.entries.get('aws_security_token');
+  if (inherited) {
+    throw refuse(
+      `[${DEFAULTS}] in ${path} line ${inherited.line + 1} has an aws_security_token, which aws would read before any session's`,
+      'delete that line',
+    );
+  }
   if (!section) return;
   const value = (key: string) => section.entries.get(key)?.value;
   for (const key of [...sessionKeys, ...tokenKeys]) {

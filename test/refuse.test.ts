@@ -725,6 +725,14 @@ describe('names and headers that AWS tools do not agree on', { concurrency }, ()
       error: `~/.aws/credentials line 7: ${disagree}`,
       hints: [margin],
     },
+    {
+      name: 'a token in [DEFAULT] that aws would read first, from every section',
+      config: `${simple.config}\n[profile foobar-long-term]\n${keys}`,
+      credentials: `[DEFAULT]\naws_security_token = STALE\n\n[foobar]\n${oldSession}`,
+      status: 2,
+      error: '[DEFAULT] in ~/.aws/credentials line 2 has an aws_security_token, which aws would read before',
+      hints: ['delete that line'],
+    },
     ...[
       {
         what: 'is part of the value above for botocore, and a key for the JS SDK',
