@@ -167,17 +167,13 @@ describe("a profile's sections", { concurrency }, () => {
       args: ['my work'],
       section: 'my work',
     },
-    ...[
-      "profile foobar'",
-      'profile foobar"',
-      'profile foobar\\',
-      'profile\u00a0foobar',
-      'profile foobar\u00a0',
-    ].map((header) => ({
-      name: `foobar is not found in ${JSON.stringify(header)}, which botocore does not take for it`,
-      config: `${simple.config}\n[${header}]\nmfa_serial = ${other.serial}\n`,
-      credentials: simple.credentials,
-    })),
+    ...["profile foobar'", 'profile foobar"', 'profile foobar\\', 'profile\u00a0foobar', 'profile foobar\u00a0'].map(
+      (header) => ({
+        name: `foobar is not found in ${JSON.stringify(header)}, which botocore does not take for it`,
+        config: `${simple.config}\n[${header}]\nmfa_serial = ${other.serial}\n`,
+        credentials: simple.credentials,
+      }),
+    ),
     {
       name: 'what [DEFAULT] holds is in every section of its file, as botocore has it, but not before their own',
       config: `[profile foobar]\nsource_profile = Keys\n\n[DEFAULT]\nmfa_serial = ${serial}\nregion = eu-west-1\n`,
