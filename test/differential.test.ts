@@ -657,7 +657,7 @@ async function readWithSdk({ name, written }: Written, configFilepath: string): 
 }
 
 function lostToSdk({ name, credentials }: Written): keyof typeof sdkRules | undefined {
-  if (/^\s*\[(profile )?__proto__\](\s|$)/m.test(credentials?.toString() ?? '')) return '[__proto__]';
+  if (/^\s*\[(profile )?__proto__\](\s+([#;].*)?)?$/m.test(credentials?.toString() ?? '')) return '[__proto__]';
   if (/^[\w-]+\s(["'])?[\w-@+.%:/]+\1$/.test(name)) return 'a name the JS SDK drops';
   return name in {} ? "a name of JavaScript's own" : undefined;
 }

@@ -51,9 +51,9 @@ class Client:
 
 surroundings = dict(os.environ)
 
-def read(load, path):
+def read(path):
     try:
-        return load(path)
+        return loader.raw_config_parse(path)
     except exceptions.ConfigNotFound:
         return {}
 
@@ -87,13 +87,13 @@ def judge(question):
               'profiles': {}, 'asked': {}}
     try:
         answer['refused'] = 'config'
-        answer['config'] = read(loader.raw_config_parse, question['config'])
-        answer['configProfiles'] = read(loader.load_config, question['config']).get('profiles', {})
+        answer['config'] = read(question['config'])
+        answer['configProfiles'] = loader.build_profile_map(answer['config'])['profiles']
         for header in answer['config']:
             found = loader.build_profile_map({header.strip(" \\t"): {}})['profiles']
             answer['headers'].append([header, next(iter(found), None)])
         answer['refused'] = 'credentials'
-        answer['credentials'] = read(loader.raw_config_parse, question['credentials'])
+        answer['credentials'] = read(question['credentials'])
         session = botocore.session.Session(include_builtin_handlers=False)
         answer['profiles'] = session.full_config['profiles']
         answer['refused'] = None
