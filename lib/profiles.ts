@@ -194,6 +194,11 @@ function line(key: string, { value, where }: Setting): string {
   throw refuse(`${key} of ${where} goes on in the next line`, hint);
 }
 
+/** Where a value is only shown: what the stock tools take for the rest of it may well be a key. */
+function ownLine(value: string): string {
+  return value.split('\n', 1)[0] ?? '';
+}
+
 /** A value that is one word: the stock tools take a comment behind it for part of it. */
 function word(key: string, found: Setting): string {
   if (!/\s[#;]/.test(line(key, found))) return found.value;
@@ -208,7 +213,7 @@ function exists(files: Files, name: string): boolean {
 /** `source_profile`, else the section that aws-mfa's users call X-long-term. */
 function sourceOf(files: Files, name: string): string | undefined {
   const link = setting(files, name, 'source_profile');
-  if (link) return link.value;
+  if (link) return ownLine(link.value);
   return exists(files, `${name}-long-term`) ? `${name}-long-term` : undefined;
 }
 
@@ -371,6 +376,9 @@ export function findIdentity(files: Files, session: SessionProfile, env: Environ
   const keys = findKeys(files, source);
   const { serial, mfaProcess } = findDevice(files, session, source, serialNumber);
   const profiles = [name, source];
+  const bundle = first(files, profiles, 'ca_bundle');
+  const duration = setting(files, name, 'duration_seconds');
+  if (duration) line('duration_seconds', duration);
   return {
     session,
     source,
@@ -379,8 +387,8 @@ export function findIdentity(files: Files, session: SessionProfile, env: Environ
     mfaProcess,
     region: findRegion(files, profiles, env, serial),
     endpoint: findEndpoint(files, profiles, env),
-    caBundle: env.AWS_CA_BUNDLE || first(files, profiles, 'ca_bundle')?.value,
-    duration: setting(files, name, 'duration_seconds'),
+    caBundle: env.AWS_CA_BUNDLE || (bundle && line('ca_bundle', bundle)),
+    duration,
   };
 }
 
@@ -525,7 +533,7 @@ function findDevice(files: Files, session: SessionProfile, source: string, seria
   const move = roles[0]?.serial ? ` (${roles[0].serial.where} has one, but that is the role's)` : '';
   throw refuse(
     `no MFA device for ${session.name}: no mfa_serial in ${looked.join(', ')}${move}`,
-    `add mfa_serial = ${roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} to ${header(session.name)} in ${files.config.path}`,
+    `add mfa_serial = ${ownLine(roles[0]?.serial?.value ?? 'arn:aws:iam::<account>:mfa/<device>')} to ${header(session.name)} in ${files.config.path}`,
     `aws iam list-mfa-devices --profile ${shellWord(source)} shows it, if your keys may ask; so does the console under Security credentials`,
   );
 }
@@ -554,10 +562,11 @@ function findRegion(files: Files, profiles: readonly string[], env: Environment,
     { value: env.AWS_DEFAULT_REGION ?? '', where: 'AWS_DEFAULT_REGION' },
     ...profiles.flatMap((name) => setting(files, name, 'region') ?? []),
   ];
-  for (const { value, where } of candidates) {
+  for (const candidate of candidates) {
+    const value = line('region', candidate);
     if (value === '' || (partition && partitionOf(value) !== partition)) continue;
     if (/^[a-z0-9][a-z0-9-]*$/i.test(value)) return value;
-    throw refuse(`"${value}" is not a region (${where})`, 'it looks like eu-west-1');
+    throw refuse(`"${value}" is not a region (${candidate.where})`, 'it looks like eu-west-1');
   }
   const region = partition ? defaultRegions[partition] : defaultRegions.aws;
   if (region) return region;
@@ -591,17 +600,18 @@ function partitionOf(region: string): string {
 function findEndpoint(files: Files, profiles: readonly string[], env: Environment): string | undefined {
   if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
   const candidates = [
-    { value: env.AWS_ENDPOINT_URL_STS, where: 'AWS_ENDPOINT_URL_STS' },
-    { value: env.AWS_ENDPOINT_URL, where: 'AWS_ENDPOINT_URL' },
+    { value: env.AWS_ENDPOINT_URL_STS ?? '', where: 'AWS_ENDPOINT_URL_STS' },
+    { value: env.AWS_ENDPOINT_URL ?? '', where: 'AWS_ENDPOINT_URL' },
     ...profiles.flatMap((name) =>
       [serviceEndpoint(files, name) ?? [], setting(files, name, 'endpoint_url') ?? []].flat(),
     ),
   ];
   const found = candidates.find(({ value }) => value);
-  if (!found?.value) return undefined;
-  if (URL.canParse(found.value) && /^https?:$/.test(new URL(found.value).protocol)) return found.value;
+  if (!found) return undefined;
+  const url = line('endpoint_url', found);
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
   throw refuse(
-    `"${found.value}" is not the URL of an endpoint (${found.where})`,
+    `"${url}" is not the URL of an endpoint (${found.where})`,
     'it looks like https://sts.eu-west-1.amazonaws.com',
   );
 }
@@ -644,7 +654,9 @@ function noSource(files: Files, session: SessionProfile): UserError {
       : `move aws_access_key_id and aws_secret_access_key from ${label} in ${config} to a section [${name}-long-term] in ${files.credentials.path}`;
   const device = serial
     ? []
-    : [`in ${config}: add mfa_serial = ${serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>'} ${place}`];
+    : [
+        `in ${config}: add mfa_serial = ${ownLine(serials[0]?.value ?? 'arn:aws:iam::<account>:mfa/<device>')} ${place}`,
+      ];
   return refuse(
     `${name} holds the long-lived keys itself (${label} in ${own.document.path} line ${own.section.line + 1}), so there is no place for a session`,
     keys,

@@ -91,7 +91,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
       throw refusal(
         path,
         index,
-        `${key} is there twice in [${section.name}] (${first})`,
+        `${isName(key) ? key : 'a key'} is there twice in [${section.name}] (${first})`,
         'delete the one that is out of date',
       );
     }
@@ -130,6 +130,11 @@ function firstBadLine(bytes: Uint8Array): number {
 /** Botocore wants a `=` in each line of a nested block, and there, but not elsewhere, ends lines at these characters, too. */
 function isNested(content: string): boolean {
   return content.split(/[\v\f\u2028\u2029]/).every((part) => part.trim() === '' || part.includes('='));
+}
+
+/** Part of a token may stand where a key should. Names are shorter than any secret. */
+function isName(key: string): boolean {
+  return /^[\w.-]{1,39}$/.test(key);
 }
 
 function requireDelimiter(content: string, path: string, line: number): number {
