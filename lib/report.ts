@@ -1,5 +1,5 @@
 import type { Status } from './check';
-import { type ErrorCode, few, shellWord, UserError } from './errors';
+import { type ErrorCode, few, shellWord, systemCode, UserError } from './errors';
 import type { SessionProfile } from './profiles';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
@@ -19,11 +19,16 @@ export function exitStatus(failures: readonly unknown[]): number {
 
 /** An error and its hints as lines of stderr. */
 export function errorLines(error: unknown): string {
-  if (!(error instanceof UserError)) {
-    const what = error instanceof Error ? error.message : String(error);
-    return `refresh-mfa: error: ${what} (unexpected: please report it)\n`;
-  }
+  if (!(error instanceof UserError)) return `refresh-mfa: error: ${kindOf(error)} (unexpected: please report it)\n`;
   return [`error: ${error.message}`, ...error.hints.map((hint) => `hint: ${hint}`)].map(prefixed).join('');
+}
+
+/** Class, code and place, as `TypeError ERR_INVALID_ARG_TYPE at sections.js:12:3`: any other text of it may quote a key. */
+function kindOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'something that is no error was thrown';
+  const code = /^[A-Z][A-Z_]+$/.exec(systemCode(error))?.[0];
+  const place = /^ {4}at (?!.*\bnode:).*?([\w.-]+:\d+:\d+)\)?$/m.exec(error.stack ?? '')?.[1];
+  return [error.constructor.name, code, place && `at ${place}`].filter(Boolean).join(' ');
 }
 
 export function noteLine(note: string): string {
