@@ -306,6 +306,11 @@ function save(target: Target, name: string, session: Session): Promise<void> {
   );
 }
 
+// Node would print all that hangs on such an error, and on one of the SDK hang the call and its answer
+process.on('uncaughtException', (error) => {
+  stderr(report.errorLines(error));
+  process.exit(1);
+});
 // a full disk or a limit on file sizes must end in an error, not in a signal
 process.on('SIGXFSZ', () => {});
 // a promise that never settles would end the process with 0

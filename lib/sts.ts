@@ -223,6 +223,8 @@ async function openLine(url: URL, env: Environment, ca: string | undefined): Pro
     const { HttpProxyAgent } = await import('http-proxy-agent');
     agent = new HttpProxyAgent(proxy, { ...options, signal: abort.signal });
   }
+  // with NODE_DEBUG=http Node prints the agent, and the proxy's password would be seen
+  if (proxy) Object.defineProperty(agent, 'proxy', { enumerable: false });
   const close = () => {
     abort.abort();
     agent.destroy();
@@ -324,10 +326,11 @@ function explain(error: unknown, { identity, code, line, repeated }: Call): unkn
     return line.proxy && byProxy !== 200 ? proxyRefused(line, byProxy) : notSts(line.host);
   }
   const refuse = (what: string, ...hints: string[]) => new UserError('aws', what, ...hints);
-  const said = message
-    .replaceAll(code, '******')
-    .replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ')
-    .trim();
+  const quote = (text: string) =>
+    text
+      .replaceAll(code, '******')
+      .replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ')
+      .trim();
   if (/invalid MFA one time pass code/i.test(message)) {
     const used = repeated
       ? 'the call had to be repeated, so the code may have been used up'
@@ -368,7 +371,7 @@ function explain(error: unknown, { identity, code, line, repeated }: Call): unkn
   }
   if (/^AccessDenied/.test(name)) {
     return refuse(
-      `AWS denied GetSessionToken to the user behind ${source}: ${said}`,
+      `AWS denied GetSessionToken to the user behind ${source}: ${quote(message)}`,
       'ask whoever administers the account to allow sts:GetSessionToken without MFA',
     );
   }
@@ -381,8 +384,11 @@ function explain(error: unknown, { identity, code, line, repeated }: Call): unkn
     );
   }
   if (($metadata?.httpStatusCode ?? 0) >= 500)
-    return refuse(`STS has an internal problem (${name})`, 'try again with the next code');
-  return refuse(`STS refused the call: ${name}: ${said}`, 'correct what it says, then try again with the next code');
+    return refuse(`STS has an internal problem (${quote(name)})`, 'try again with the next code');
+  return refuse(
+    `STS refused the call: ${quote(`${name}: ${message}`)}`,
+    'correct what it says, then try again with the next code',
+  );
 }
 
 /** Values are taken as `aws` takes them, with the quotes, which is rarely what was meant. */
@@ -429,7 +435,7 @@ function explainNetwork(error: unknown, { host, proxy, proxyStatus }: Line): Use
   }
   if (late) return fail(`${peer} did not answer within ${answerMs / 1000} s`, again);
   if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`, again);
-  return fail(`the connection to ${peer} broke (${code || message})`, again);
+  return fail(`the connection to ${peer} broke (${code || name})`, again);
 }
 
 /** What to do about a certificate that is not trusted, by OpenSSL's word for it. */
