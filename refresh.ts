@@ -135,6 +135,7 @@ async function clear(files: profiles.Files, names: readonly string[]): Promise<n
   for (const session of findSessions(files, names, failures)) {
     noteRoles(names, session);
     try {
+      profiles.checkTarget(files.credentials, session.name);
       await saveCredentials(
         target,
         (document) => {

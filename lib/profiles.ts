@@ -409,13 +409,11 @@ function checkName(name: string): void {
   );
 }
 
-/**
- * The section's header or the next, if it is not one that all readers take for one: the JS SDK knows a comment only by the
- * blank before it, and puts what stands below any other header into the section above.
- */
+/** The section's header or the next, if something that is no comment stands behind it: all but botocore then take it for none. */
 function findUnclear({ lines }: Document, section: Section): { line: number } | undefined {
   const next = lines.findIndex((text, line) => line > section.line && /^\s*\[/.test(text));
-  const line = [section.line, next].find((each) => !/\]$/.test(lines[each]?.split(/\s[#;]/)[0]?.trim() ?? ']'));
+  const isClear = (line: number) => /\]([#;].*)?$/.test(lines[line]?.split(/\s[#;]/)[0]?.trim() ?? ']');
+  const line = [section.line, next].find((each) => !isClear(each));
   return line === undefined ? undefined : { line };
 }
 

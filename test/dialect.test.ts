@@ -152,18 +152,18 @@ const rows: readonly Row[] = [
     tool: { id, secret },
     botocore: [['credentials', 'Keys', 'aws_access_key_id', id] as const],
   })),
-  ...['[foobar] # c', '[foobar] ; c'].map((header) => ({
+  ...['[foobar] # c', '[foobar] ; c', '[foobar]#c', '[foobar];c'].map((header) => ({
     what: `${header} above the target`,
     ...target(header),
     tool: { id, secret },
     botocore: [['credentials', 'foobar', 'aws_access_key_id', 'ASIAIOSFODNN7EXAMPLE'] as const],
   })),
-  ...['[foobar]#c', '[foobar];c', '[foobar] junk'].map((header) => ({
-    what: `${header} above the target`,
-    ...target(header),
+  {
+    what: '[foobar] junk above the target',
+    ...target('[foobar] junk'),
     tool: disagree,
-    botocore: [['credentials', 'foobar', 'aws_access_key_id', 'ASIAIOSFODNN7EXAMPLE'] as const],
-  })),
+    botocore: [['credentials', 'foobar', 'aws_access_key_id', 'ASIAIOSFODNN7EXAMPLE']],
+  },
   {
     what: '[x] ; see [y] above the target',
     ...target('[foobar] ; see [y]'),

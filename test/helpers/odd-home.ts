@@ -227,7 +227,7 @@ function trailer(random: Random): string {
 function lines(random: Random, entries: readonly Entry[]): string[] {
   const base = random.chance(0.85) ? '' : random.pick(['  ', '\t', '\u00a0']);
   const found: string[] = [];
-  for (const [key, value] of [...entries].sort(() => random.next() - 0.5)) {
+  for (const [key, value] of random.shuffle(entries)) {
     while (random.chance(0.1)) found.push(filler(random));
     if (random.chance(0.02)) found.push(`${base}s3 =`, ...block(random, base));
     const equals = random.pick([...mostly(' = ', 6), '=', ' =', '= ', ' : ', ':', ': ', '\t=\t']);
@@ -250,7 +250,7 @@ function block(random: Random, base: string): string[] {
 function file(random: Random, sections: readonly (readonly string[])[]): Buffer | undefined {
   if (sections.length === 0 && random.chance(0.5)) return undefined;
   const eol = random.chance(0.2) ? '\r\n' : '\n';
-  const shuffled = [...sections].sort(() => random.next() - 0.5);
+  const shuffled = random.shuffle(sections);
   const all = shuffled.flatMap((section) => [...section, ...(random.chance(0.7) ? [''] : [])]);
   while (random.chance(0.1)) all.unshift(filler(random));
   if (random.chance(0.015)) all.splice(random.below(all.length + 1), 0, malformed(random));

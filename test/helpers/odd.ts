@@ -50,15 +50,15 @@ function oddFile(random: Random): OddFile {
   ] as const;
   const name = random.chance(0.8) ? 'foobar' : random.pick(names);
   const eol = random.chance(0.25) ? '\r\n' : '\n';
-  const sections = new Set<string>();
+  const sections: string[] = [];
   for (let count = random.below(6); count > 0; count--) {
     // now and then the same one twice, which nobody can read
     const next = random.pick(names);
-    if (!sections.has(next) || random.chance(0.02)) sections.add(next);
+    if (!sections.includes(next) || random.chance(0.02)) sections.push(next);
   }
-  if (random.chance(0.75)) sections.add(name);
-  if (random.chance(0.05)) sections.add('DEFAULT');
-  const shuffled = [...sections].sort(() => random.next() - 0.5);
+  if (random.chance(0.75) && !sections.includes(name)) sections.push(name);
+  if (random.chance(0.05)) sections.push('DEFAULT');
+  const shuffled = random.shuffle(sections);
 
   const lines: string[] = [];
   while (random.chance(0.3)) lines.push(filler(random));
@@ -77,8 +77,7 @@ export function body(random: Random): string[] {
   const base = random.pick(['', '', '', '', '  ', '\t', '\u00a0']);
   const indent = () => (random.chance(0.02) ? random.pick(['', ' ', '      ', '\t\t', '\u3000']) : base);
   const lines: string[] = [];
-  const left = random.chance(0.6) ? ownKeys.filter(() => random.chance(0.7)) : [];
-  left.sort(() => random.next() - 0.5);
+  const left = random.shuffle(random.chance(0.6) ? ownKeys.filter(() => random.chance(0.7)) : []);
   for (let count = left.length + random.below(5); count > 0; count--) {
     while (random.chance(0.2)) lines.push(filler(random));
     const own = random.chance(0.5) ? left.pop() : undefined;

@@ -23,6 +23,13 @@ export class Random {
     return this.next() < probability;
   }
 
+  /** The same things in any order. Sorting by chance would give another order on another Node. */
+  shuffle<T>(things: Iterable<T>): T[] {
+    const shuffled = [...things];
+    for (let end = shuffled.length; end > 1; end--) shuffled.push(...shuffled.splice(this.below(end), 1));
+    return shuffled;
+  }
+
   pick<T>(choices: readonly [T, ...T[]]): T {
     return choices[this.below(choices.length)] ?? choices[0];
   }
