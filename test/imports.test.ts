@@ -141,6 +141,9 @@ describe('what only refresh.ts does', () => {
   }
 });
 
+/** Nothing can be relied on behind an error that nobody caught, so there, and only there, the process is ended. */
+const lastWord = /^process\.on\('uncaughtException', .*\n {2}stderr\(.*\n {2}process\.exit\(1\);\n\}\);$/m;
+
 describe('what no file does', () => {
   for (const [what, pattern] of [
     ['export a default', /^export\s+default\b|\bas default\b/m],
@@ -149,7 +152,7 @@ describe('what no file does', () => {
   ] as const) {
     for (const { name, text } of sources) {
       test(`${name}.ts does not ${what}`, () => {
-        assert.equal(pattern.exec(text)?.[0], undefined);
+        assert.equal(pattern.exec(text.replace(lastWord, ''))?.[0], undefined);
       });
     }
   }
