@@ -221,11 +221,12 @@ function sourceOf(files: Files, name: string): string | undefined {
 function climb(files: Files, name: string): string {
   const path = [name];
   for (let current = name; ; ) {
-    if (!setting(files, current, 'role_arn')) return current;
+    const role = setting(files, current, 'role_arn');
+    if (!role) return current;
     const link = setting(files, current, 'source_profile');
     if (!link) {
       const hint = 'add source_profile = <session profile> there, or name the session profile itself';
-      throw refuse(`${current} has a role_arn but no source_profile, so no session is behind it`, hint);
+      throw refuse(`${current} has a role_arn but no source_profile (${role.where}), so no session is behind it`, hint);
     }
     const next = word('source_profile', link);
     if (path.includes(next)) {

@@ -456,7 +456,7 @@ describe('role profiles', { concurrency }, () => {
     {
       name: 'a role without source_profile',
       config: '[profile dev]\nrole_arn = arn:aws:iam::111122223333:role/dev\ncredential_source = Environment\n',
-      says: 'dev has a role_arn but no source_profile, so no session is behind it',
+      says: 'dev has a role_arn but no source_profile ([profile dev] in ~/.aws/config line 2), so no session is behind it',
       hint: 'add source_profile = <session profile> there, or name the session profile itself',
     },
     {
