@@ -160,27 +160,22 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * The first line of the section from which the JS SDK would read other values for these keys once they are set: it puts an
- * indented line below an empty value into a block of that name, and takes one below any other value for a key of its own.
+ * A line that is part of the value above it for botocore, and a key for the JS SDK, which would believe it since it stands
+ * below where the session's is to be set. In a block such as `s3 =` it is a key of that block for both.
+ * @param own the keys that `splice` is to set or remove
  */
-export function findMisread(document: Document, name: string, keys: readonly string[]): number | undefined {
-  const entries = [...(document.sections.get(name)?.entries.values() ?? [])];
-  let inBlock = false;
-  for (const entry of entries) {
-    for (let line = entry.line; line < entry.end; line++) {
-      const text = document.lines[line] ?? '';
-      const isIndented = /^\s/.test(text);
-      const isSet = line === entry.line && keys.includes(entry.key);
-      const [, key, value] = /^([^=]+)=(.*)$/s.exec(text.split(/(?:^|\s)[#;]/)[0] ?? '') ?? [];
-      if (isSet && isIndented && inBlock) return line;
-      if (isSet || (value?.trim() && !isIndented)) inBlock = false;
-      else if (value?.trim() === '') inBlock = true;
-      else if (key && !inBlock && keys.includes(key.trim())) return line;
+export function findMisread({ lines, sections }: Document, name: string, own: readonly string[]): number | undefined {
+  const entries = sections.get(name)?.entries ?? new Map<string, Entry>();
+  const last = [...entries.values()].findLast(({ key }) => own.includes(key));
+  for (const { line, end } of entries.values()) {
+    const isBlock = /^[^=]*=\s*$/.test(lines[line] ?? '');
+    for (let inside = line + 1; inside < end && !isBlock; inside++) {
+      const read = /^\s*(aws_access_key_id|aws_secret_access_key|aws_session_token)\s*=\s*\S/.exec(lines[inside] ?? '');
+      const set = entries.get(read?.[1] ?? '') ?? last;
+      if (read && set && set.line < inside) return inside;
     }
   }
-  const last = entries.at(-1);
-  const isNew = !entries.some(({ key }) => keys.includes(key));
-  return last && isNew && inBlock && /^\s/.test(document.lines[last.line] ?? '') ? last.line : undefined;
+  return undefined;
 }
 
 /**

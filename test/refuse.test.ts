@@ -733,24 +733,14 @@ describe('names and headers that AWS tools do not agree on', { concurrency }, ()
       error: '[DEFAULT] in ~/.aws/credentials line 2 has an aws_security_token, which aws would read before',
       hints: ['delete that line'],
     },
-    ...[
-      {
-        what: 'is part of the value above for botocore, and a key for the JS SDK',
-        text: 'region = eu-west-1\n  aws_session_token = STALE\n',
-      },
-      {
-        what: 'is in a block for the JS SDK, and a key for botocore',
-        text: '  region =\n  aws_session_token = STALE\n',
-      },
-      { what: 'would be in a block for the JS SDK, as the new lines below it', text: '  region =\n  output = json\n' },
-    ].map(({ what, text }) => ({
-      name: `a line of the section that ${what}`,
+    {
+      name: 'a line below the session that is part of another value for botocore, and a key for the JS SDK',
       config: simple.config,
-      credentials: `${simple.credentials}\n[foobar]\n${text}`,
+      credentials: `${simple.credentials}\n[foobar]\n${oldSession}region = eu-west-1\n  aws_session_token = STALE\n`,
       status: 2,
-      error: '~/.aws/credentials line 7: AWS tools disagree whether this is a key of [foobar]',
+      error: '~/.aws/credentials line 10: AWS tools disagree whether this is a key of [foobar]',
       hints: ['let the keys of the section begin at the margin, each once'],
-    })),
+    },
   ]);
 });
 

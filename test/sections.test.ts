@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { UserError } from '../lib/errors';
-import { type Document, parse, parseNested, splice, unsplice } from '../lib/sections';
+import { type Document, findMisread, parse, parseNested, splice, unsplice } from '../lib/sections';
 import { type OddFile, oddFiles, ownKeys } from './helpers/odd';
 import { missing } from './helpers/which';
 
@@ -363,6 +363,30 @@ describe('where the session is written', () => {
   ];
   for (const [what, before, after] of rows) {
     test(what, () => assert.equal(splice(read(before), 'foobar', session), after));
+  }
+});
+
+describe('a line that the JS SDK would believe in place of the session', () => {
+  const stale = '  aws_session_token = STALE\n';
+  const indented = all.replaceAll(/^(?=.)/gm, '  ');
+  const rows: readonly (readonly [string, string, number | undefined])[] = [
+    ['in another value below the session', `${all}region = eu-west-1\n${stale}`, 6],
+    ['in another value below those that are there', `${id}\nregion = eu-west-1\n# note\n${stale}`, 4],
+    ['not a key that the SDK does not read', `${all}region = eu-west-1\n  ${expires}\n`, undefined],
+    ['not above the session', `region = eu-west-1\n${stale}${all}`, undefined],
+    ['not where all keys of the session will come below it', `region = eu-west-1\n${stale}`, undefined],
+    ['in what is a block for botocore alone', `${all}s3 :\n${stale}`, 6],
+    ['not in a block', `${all}s3 =\n${stale}`, undefined],
+    ['not in an indented block', `${indented}  s3 =\n  ${stale}`, undefined],
+    ['not a comment', `${all}region = eu-west-1\n  # aws_session_token = STALE\n`, undefined],
+    ['not a key without a value', `${all}region = eu-west-1\n  aws_session_token =\n`, undefined],
+    ['not one of keys that are all indented alike', indented, undefined],
+    ['not one below an empty value', `region =\n${all}`, undefined],
+    ['not one below an empty value, all indented alike', `  region =\n  # note\n${indented}`, undefined],
+    ['not one below a block, all indented alike', `  s3 =\n    max_queue_size = 5\n${indented}`, undefined],
+  ];
+  for (const [what, text, line] of rows) {
+    test(what, () => assert.equal(findMisread(read(`[foobar]\n${text}`), 'foobar', sessionKeys), line));
   }
 });
 
