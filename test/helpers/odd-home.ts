@@ -1,6 +1,6 @@
 import { anyCase, body, filler, malformed } from './odd';
 import type { Random } from './random';
-import { other, person } from './scene';
+import { keys, oldSession, other, otherKeys, person, serial, simple } from './scene';
 
 /** The two files of a person's set-up that works in principle, each bent in some ways; undefined is a file that is not there. */
 export interface OddHome {
@@ -264,3 +264,55 @@ function file(random: Random, sections: readonly (readonly string[])[]): Buffer 
   if (random.chance(0.005)) return Buffer.concat([Buffer.from(cut), Buffer.from('\n# gr\xf6\xdfe\n', 'latin1')]);
   return Buffer.from(cut);
 }
+
+const foobar = (config: string, credentials: string, session = 'foobar'): OddHome => ({
+  config: Buffer.from(config),
+  credentials: Buffer.from(credentials),
+  session,
+  source: `${session}-long-term`,
+  roles: ['dev', 'admin'],
+});
+const withSession = (text: string) => `${simple.credentials}\n[foobar]\n${text}`;
+const indented = oldSession.replaceAll(/^/gm, '  ').trimEnd();
+const role = 'role_arn = arn:aws:iam::111122223333:role/dev\nsource_profile';
+
+/** What people have, and what chance makes so seldom that some samples are without it. */
+export const certainHomes: readonly OddHome[] = [
+  // keys that are all indented alike, empty values, and blocks
+  foobar(simple.config, withSession(`${indented}\n`)),
+  foobar(simple.config, withSession(`region =\n${oldSession}`)),
+  foobar(simple.config, withSession(`  region =\n${indented}\n`)),
+  foobar(simple.config, withSession('  region =\n  output = json\n')),
+  foobar(simple.config, withSession(`s3 =\n  max_queue_size = 5\n${oldSession}`)),
+  foobar(simple.config, withSession(`  s3 =\n    max_queue_size = 5\n${indented}\n`)),
+  foobar(simple.config, withSession('region = eu-west-1\n  aws_session_token = STALE\n')),
+  foobar(simple.config, withSession(`${oldSession}region = eu-west-1\n  aws_session_token = STALE\n`)),
+  // a pair of keys, half of which stands in the other file, too
+  foobar(`${simple.config}\n[profile foobar-long-term]\n${keys}`, `[foobar-long-term]\n${keys.split('\n')[1]}\n`),
+  foobar(
+    `[profile default]\nmfa_serial = ${serial}\n\n[default]\nregion = eu-west-1\n`,
+    `[default-long-term]\n${keys}`,
+    'default',
+  ),
+  // the layout of AWS's guide
+  foobar(`[profile dev]\n${role} = foobar\nmfa_serial = ${serial}\n`, `[foobar]\n${keys}`),
+  foobar(`${simple.config}region = eu-west-1\n`, withSession('region =\n')),
+  foobar(`${simple.config}\n[profile foobar-long-term]\naws_session_token = OLD\n`, simple.credentials),
+  // roles that have keys
+  foobar(
+    `${simple.config}\n[profile dev]\n${role} = foobar\n${otherKeys}\n[profile admin]\n${role} = dev\n`,
+    simple.credentials,
+  ),
+  foobar(`${simple.config}\n[profile foobar-long-term]\n${role} = foobar\n`, withSession(oldSession)),
+  foobar(`${simple.config}source_profile = dev\n\n[profile dev]\n${role} = Keys\n`, `[Keys]\n${keys}`),
+  foobar('', `${simple.credentials}aws_mfa_device = ${serial}\n`),
+  foobar(`${simple.config}source_profile = foobar\n`, `[foobar]\n${keys}`),
+  foobar(simple.config, `[DEFAULT]\naws_security_token = OLD\n\n${simple.credentials}`),
+  // what the JS SDK does not see
+  ...['two words', 'constructor'].map((name) =>
+    foobar(`[profile "${name}"]\nmfa_serial = ${serial}\n`, `[${name}-long-term]\n${keys}`, name),
+  ),
+  foobar(simple.config, `${simple.credentials}\n[foobar]#note\n`),
+  foobar(`${simple.config}\n[profile dev]#note\n${role} = foobar-long-term\n`, simple.credentials),
+  foobar(simple.config, `${simple.credentials}\n[__proto__]\n`),
+];
