@@ -129,10 +129,20 @@ async function check(args: Args, files: profiles.Files): Promise<number> {
   return failures.length > 0 ? report.exitStatus(failures) : due.length > 0 ? 3 : 0;
 }
 
+function makeTarget(
+  { credentials, credentialsPath }: profiles.Files,
+  sessions: readonly profiles.SessionProfile[],
+): Target {
+  const own = new Set(sessions.map(({ name }) => name));
+  const others = [...credentials.sections.keys()].filter((name) => !own.has(name));
+  return { path: credentialsPath, shown: credentials.path, others };
+}
+
 async function clear(files: profiles.Files, names: readonly string[]): Promise<number> {
   const failures: unknown[] = [];
-  const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
-  for (const session of findSessions(files, names, failures)) {
+  const sessions = findSessions(files, names, failures);
+  const target = makeTarget(files, sessions);
+  for (const session of sessions) {
     noteRoles(names, session);
     try {
       profiles.checkTarget(files.credentials, session.name);
@@ -166,7 +176,6 @@ interface Plan {
 /** Everything that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
 async function refresh(args: Args, files: profiles.Files, names: readonly string[]): Promise<number> {
   const failures: unknown[] = [];
-  const target: Target = { path: files.credentialsPath, shown: files.credentials.path };
   const otp = await import('./lib/otp');
   const tokenCode = args.tokenCode === undefined ? undefined : otp.parseTokenCode(args.tokenCode);
   const pipe = otp.openPipe(process);
@@ -201,6 +210,10 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
       fail(failures, error);
     }
   }
+  const target = makeTarget(
+    files,
+    plans.map(({ identity }) => identity.session),
+  );
   if (plans.length > 0) prepareTarget(target).forEach(note);
 
   let written = false;

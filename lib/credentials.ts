@@ -8,6 +8,8 @@ import { type Document, parse } from './sections';
 export interface Target {
   readonly path: string;
   readonly shown: string;
+  /** Sections that it held at the start, and that this run is not to change. */
+  readonly others: readonly string[];
 }
 
 /** After this a lock is its owner's no longer, and what it left behind is swept. Writing takes a few hundredths of a second. */
@@ -66,15 +68,15 @@ function randomName(): string {
  * @throws UserError `file`, or what `change` throws; the file is then as it was
  */
 export async function saveCredentials(
-  { path, shown }: Target,
+  target: Target,
   change: (document: Document) => string,
   now: () => number,
 ): Promise<void> {
   try {
-    const real = resolveTarget(path, shown);
-    while (!(await withLock(real, now, (lock) => replace(real, shown, change, lock))));
+    const real = resolveTarget(target.path, target.shown);
+    while (!(await withLock(real, now, (lock) => replace(real, target, change, lock))));
   } catch (error) {
-    throw explain(error, shown);
+    throw explain(error, target.shown);
   }
 }
 
@@ -94,11 +96,11 @@ class Outdated extends Error {}
 /** @returns false if somebody else wrote the file, or took the lock, before the new one was in place */
 async function replace(
   real: string,
-  shown: string,
+  target: Target,
   change: (document: Document) => string,
   lock: Lock,
 ): Promise<boolean> {
-  const { before, text } = await changeWhole(real, (bytes) => change(parse(bytes, shown)));
+  const { before, text } = await changeWhole(real, target, change);
   if (Buffer.from(text).equals(before)) return true;
   const fill = (temporary: string) => {
     lock.note(temporary);
@@ -129,18 +131,22 @@ async function replace(
 /**
  * What the file holds, and what `change` makes of it. Programs that write in place, such as `aws configure set`, empty it
  * first: a file put in its place at that moment would be without the long-lived keys, and what they write then would be
- * lost. So one that is empty, or that `change` refuses, is read again for three seconds before it is taken as it is.
+ * lost. So one that lacks a section that it had, or that `change` refuses, is read again for three seconds before it is
+ * taken as it is.
  */
 async function changeWhole(
   real: string,
-  change: (bytes: Buffer) => string,
+  { shown, others }: Target,
+  change: (document: Document) => string,
 ): Promise<{ readonly before: Buffer; readonly text: string }> {
   // counted, since a clock goes on while the machine sleeps
   for (let left = 150; ; left--) {
     try {
       const before = readOrEmpty(real);
-      const text = change(before);
-      if (left === 0 || before.length > 0 || !fs.existsSync(real)) return { before, text };
+      const document = parse(before, shown);
+      const text = change(document);
+      const isWhole = others.every((name) => document.sections.has(name));
+      if (isWhole || left === 0) return { before, text };
     } catch (error) {
       if (left === 0 || !(error instanceof UserError)) throw error;
     }

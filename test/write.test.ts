@@ -645,21 +645,25 @@ describe('another program that writes the file meanwhile', () => {
     assert.equal(text, `${seed}\n[acme]\nregion = eu-central-1\n\n${section(text, sts)}`);
   });
 
-  test('by filling it in two goes: both changes are kept', async (t) => {
-    const { sts, home } = await setUp(t);
-    sts.behave({ kind: 'delay', ms: 200 });
-    const { done } = start(foobar(), { home, sts });
-    await sts.until(() => sts.calls.length === 1);
-    const file = openSync(home.credentialsPath, 'w');
-    t.after(() => closeSync(file));
-    const half = seed.indexOf('_secret_access_key');
-    writeSync(file, seed.slice(0, half));
-    await Promise.race([done, sleep(800)]);
-    writeSync(file, seed.slice(half));
-    assertDone(await done);
-    const text = home.readCredentials();
-    assert.equal(text, `${seed}\n${section(text, sts)}`);
-  });
+  for (const { first, half } of [
+    { first: 'half a line', half: seed.indexOf('_secret_access_key') },
+    { first: 'some sections', half: seed.indexOf('[foobar-long-term]') },
+  ]) {
+    test(`by filling it in two goes, ${first} first: both changes are kept`, async (t) => {
+      const { sts, home } = await setUp(t);
+      sts.behave({ kind: 'delay', ms: 200 });
+      const { done } = start(foobar(), { home, sts });
+      await sts.until(() => sts.calls.length === 1);
+      const file = openSync(home.credentialsPath, 'w');
+      t.after(() => closeSync(file));
+      writeSync(file, seed.slice(0, half));
+      await Promise.race([done, sleep(800)]);
+      writeSync(file, seed.slice(half));
+      assertDone(await done);
+      const text = home.readCredentials();
+      assert.equal(text, `${seed}\n${section(text, sts)}`);
+    });
+  }
 
   test('by emptying it for good: the section is all there is', async (t) => {
     const { sts, home } = await setUp(t);
