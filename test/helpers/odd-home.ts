@@ -285,8 +285,8 @@ export const certainHomes: readonly OddHome[] = [
   foobar(simple.config, withSession('  region =\n  output = json\n')),
   foobar(simple.config, withSession(`s3 =\n  max_queue_size = 5\n${oldSession}`)),
   foobar(simple.config, withSession(`  s3 =\n    max_queue_size = 5\n${indented}\n`)),
-  foobar(simple.config, withSession('region = eu-west-1\n  aws_session_token = STALE\n')),
-  foobar(simple.config, withSession(`${oldSession}region = eu-west-1\n  aws_session_token = STALE\n`)),
+  foobar(simple.config, withSession('output = json\n  aws_session_token = STALE\n')),
+  foobar(simple.config, withSession(`${oldSession}output = json\n  aws_session_token = STALE\n`)),
   // a pair of keys, half of which stands in the other file, too
   foobar(`${simple.config}\n[profile foobar-long-term]\n${keys}`, `[foobar-long-term]\n${keys.split('\n')[1]}\n`),
   foobar(
