@@ -129,6 +129,10 @@ describe('the connection that is opened while the code is awaited', { concurrenc
       name: 'answers in another language',
       answer: (response) => response.socket?.write('220 mail.example.com ESMTP\r\n'),
     },
+    {
+      name: 'breaks off its answer',
+      answer: (response) => response.writeHead(200, { 'Content-Length': 9 }).write('half', () => response.destroy()),
+    },
     { name: 'answers half', answer: (response) => response.socket?.write('HTTP/1.1 302 Fou') },
   ];
   for (const { name, answer } of answers) {
