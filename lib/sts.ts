@@ -121,7 +121,7 @@ export async function openSts(
         lastUsed = now();
       });
       connecting = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
-      void rehearse(region);
+      rehearse(region).catch(() => {});
     },
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({
@@ -159,8 +159,11 @@ export async function openSts(
  */
 async function connect(url: URL, agent: HttpAgent): Promise<void> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const asked = request(new URL('/', url), { agent }, (response) => response.resume()).end();
-  await once(asked, 'close').catch(() => {});
+  try {
+    await once(request(new URL('/', url), { agent }, (response) => response.resume()).end(), 'close');
+  } catch {
+    // the call makes a connection of its own, and tells what is wrong
+  }
 }
 
 /**
@@ -177,7 +180,7 @@ async function rehearse(region: string): Promise<void> {
     credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' },
     requestHandler: { handle: async () => ({ response: { statusCode: 200, headers: {}, body } }) },
   });
-  await client.send(new GetSessionTokenCommand({})).catch(() => {});
+  await client.send(new GetSessionTokenCommand({}));
 }
 
 /** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
