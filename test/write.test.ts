@@ -630,38 +630,26 @@ describe('another program that writes the file meanwhile', () => {
     });
   }
 
-  test('by emptying it first and filling it a moment later, as the aws command does: both changes are kept', async (t) => {
-    const { sts, home } = await setUp(t);
-    sts.behave({ kind: 'delay', ms: 200 });
-    const { done } = start(foobar(), { home, sts });
-    await sts.until(() => sts.calls.length === 1);
-    const file = openSync(home.credentialsPath, 'w');
-    t.after(() => closeSync(file));
-    // by then the new file would be in place
-    await Promise.race([done, sleep(800)]);
-    writeFileSync(file, `${seed}\n[acme]\nregion = eu-central-1\n`);
-    assertDone(await done);
-    const text = home.readCredentials();
-    assert.equal(text, `${seed}\n[acme]\nregion = eu-central-1\n\n${section(text, sts)}`);
-  });
-
+  const changed = `${seed}\n[team]\nregion = eu-central-1\n`;
   for (const { first, half } of [
-    { first: 'half a line', half: seed.indexOf('_secret_access_key') },
-    { first: 'some sections', half: seed.indexOf('[foobar-long-term]') },
+    { first: 'nothing', half: 0 },
+    { first: 'half a line', half: changed.indexOf('_secret_access_key') },
+    { first: 'some sections', half: changed.indexOf('[foobar-long-term]') },
   ]) {
-    test(`by filling it in two goes, ${first} first: both changes are kept`, async (t) => {
+    test(`by emptying it and filling it again, ${first} at first, as the aws command does: both changes are kept`, async (t) => {
       const { sts, home } = await setUp(t);
       sts.behave({ kind: 'delay', ms: 200 });
       const { done } = start(foobar(), { home, sts });
       await sts.until(() => sts.calls.length === 1);
       const file = openSync(home.credentialsPath, 'w');
       t.after(() => closeSync(file));
-      writeSync(file, seed.slice(0, half));
+      writeSync(file, changed.slice(0, half));
+      // by then the new file would be in place
       await Promise.race([done, sleep(800)]);
-      writeSync(file, seed.slice(half));
+      writeSync(file, changed.slice(half));
       assertDone(await done);
       const text = home.readCredentials();
-      assert.equal(text, `${seed}\n${section(text, sts)}`);
+      assert.equal(text, `${changed}\n${section(text, sts)}`);
     });
   }
 
