@@ -8,11 +8,13 @@ import type { TestContext } from 'node:test';
 import { getCallers } from '../test/helpers/caller';
 import { devices, type Home, seedHome } from '../test/helpers/home';
 import { command, environment, run, type Surroundings } from '../test/helpers/run';
-import { type LocalSts, startSts, totp } from '../test/helpers/sts';
+import { startSts, totp } from '../test/helpers/sts';
 
 const { bjohnson } = devices;
 const stepMs = 30_000;
-const onTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY && process.stderr.isTTY);
+const onTerminal = Boolean(
+  process.stdin.isTTY && process.stdout.isTTY && process.stderr.isTTY && process.stdout.rows > 2,
+);
 
 async function main(): Promise<number> {
   const sts = await startSts();
@@ -23,7 +25,7 @@ async function main(): Promise<number> {
   try {
     say('A home folder with the two files of examples/, gone when this ends, and an STS on this computer.\n');
     showSection(home);
-    const status = await refresh({ home, sts, env }, sts);
+    const status = await refresh({ home, sts, env });
     if (status !== 0) return status;
     showSection(home);
     return await callAsRole({ home, sts, env });
@@ -51,7 +53,7 @@ function showSection(home: Home): void {
 }
 
 /** Runs the real command; the person types the code that the device shows, or it is piped in where there is no terminal. */
-async function refresh(surroundings: Surroundings, sts: LocalSts): Promise<number> {
+async function refresh(surroundings: Surroundings): Promise<number> {
   const { file, args } = command();
   if (!onTerminal) {
     const code = totp(bjohnson.totpSecret);
@@ -61,7 +63,7 @@ async function refresh(surroundings: Surroundings, sts: LocalSts): Promise<numbe
     return status ?? 1;
   }
   say('$ refresh-mfa foobar');
-  const hide = showDevice(sts);
+  const hide = showDevice();
   const tool = spawn(file, [...args, 'foobar'], { stdio: 'inherit', env: environment(surroundings) });
   atExit(() => tool.kill());
   const status = await statusOf(tool);
@@ -76,26 +78,34 @@ async function statusOf(child: ChildProcess): Promise<number> {
 }
 
 /**
- * A line above the tool's question with the code and its seconds, which count down. Where the terminal is too narrow to tell
- * where that line is, and after a wrong code, below whose errors the tool asks again, it is a new line at each new code.
+ * The code and its seconds, which count down, on the last line of the screen, which does not scroll meanwhile: wherever the
+ * tool has its cursor, and whatever it has just written, the two cannot meet.
  */
-function showDevice(sts: LocalSts): () => void {
-  const line = () => {
+function showDevice(): () => void {
+  const { stdout } = process;
+  const lastLine = (text: string) => `\u001b[${stdout.rows};1H${text}\u001b[K`;
+  const draw = () => {
     const left = Math.ceil((stepMs - (Date.now() % stepMs)) / 1000);
-    return `  the device of bjohnson shows ${totp(bjohnson.totpSecret)} (${left} s left)`;
+    const line = `  the device of bjohnson shows ${totp(bjohnson.totpSecret)} (${left} s left)`;
+    const restOfScreen = `\u001b[1;${stdout.rows - 1}r`;
+    stdout.write(`\u001b7${restOfScreen}${lastLine(line.slice(0, stdout.columns - 1))}\u001b8`);
   };
-  const step = () => Math.floor(Date.now() / stepMs);
-  say(line());
-  let shown = { step: step(), calls: sts.calls.length };
-  const timer = setInterval(() => {
-    const isAbove = shown.calls === sts.calls.length && process.stdout.columns > 80;
-    // cursor saved, up, cursor restored; or a line inserted, at the lower edge too
-    if (isAbove) process.stdout.write(`\u001b7\u001b[A\r${line()}\u001b[K\u001b8`);
-    else if (shown.step !== step()) process.stdout.write(`\u001bD\u001b[A\u001b7\r\u001b[L${line()}\u001b8\u001b[B`);
-    else return;
-    shown = { step: step(), calls: sts.calls.length };
-  }, 1000);
-  return () => clearInterval(timer);
+  // room for it, should the cursor be on the last line; what an earlier size of the screen had below goes
+  const fit = () => {
+    stdout.write('\u001b7\u001b[r\u001b8\u001bD\u001b[A\u001b[J');
+    draw();
+  };
+  const hide = () => {
+    clearInterval(timer);
+    stdout.off('resize', fit);
+    process.off('exit', hide);
+    stdout.write(`\u001b7\u001b[r${lastLine('')}\u001b8`);
+  };
+  fit();
+  const timer = setInterval(draw, 1000);
+  stdout.on('resize', fit);
+  process.on('exit', hide);
+  return hide;
 }
 
 /** Whom STS takes a role profile for that uses the session, as the stock tools read it. */

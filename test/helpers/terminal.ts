@@ -165,6 +165,7 @@ class Screen {
       if (piece[2] !== undefined) this.#control(piece[2], piece[1] ?? '');
       else if (piece[3] === '7') this.#saved = { ...this.#cursor };
       else if (piece[3] === '8') this.#cursor = { ...this.#saved };
+      else if (piece[3] === 'D') this.#moveTo(this.#cursor.row + 1, this.#cursor.column);
       else if (!piece[0].startsWith(introducer)) this.#put(piece[0]);
     }
     // A sequence may arrive in two pieces.
