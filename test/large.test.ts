@@ -1,11 +1,6 @@
 // 10,000 profiles and 5,000 sections, as a script makes them that lists all accounts of an organisation.
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
-import { checkSession, findNotes } from '../lib/check';
-import { UserError } from '../lib/errors';
-import * as profiles from '../lib/profiles';
-import { checkJson, checkLines } from '../lib/report';
-import { splice, unsplice } from '../lib/sections';
+import test from 'node:test';
 import { makeHome } from './helpers/home';
 import { makeMany } from './helpers/many';
 import { run } from './helpers/run';
@@ -67,45 +62,3 @@ test('--completion names gives each of 10,000 names', async (t) => {
     files.names.flatMap((name) => [name, `${name}-read`, `${name}-write`, `${name}-admin`]).sort(),
   );
 });
-
-/** What the commands do with files of any size; `home` holds those that were read. */
-const work: Readonly<Record<string, (files: profiles.Files, home: string) => unknown>> = {
-  'reading the files': (_, home) => profiles.readFiles({}, home),
-  'finding all sessions': (files) => profiles.findSessions(files),
-  'reporting all sessions': (files) => {
-    const all = profiles.findSessions(files).map((session) => checkSession(session, 900, 0));
-    return [checkLines(all, 0, false), checkJson(all, findNotes)];
-  },
-  'listing the names': (files) => [profiles.findNames(files), profiles.findSessionNames(files)],
-  'finding what a refresh needs': (files) =>
-    profiles.findIdentity(files, profiles.findSession(files, profiles.findRoles(files), 'team7-admin'), {}),
-  'offering names that are close to a wrong one': (files) =>
-    assert.throws(() => profiles.findSession(files, profiles.findRoles(files), 'taem7-admin'), UserError),
-  'writing a section': ({ credentials }) =>
-    splice(credentials, 'team7', { aws_session_token: 'AQoEXAMPLE', new: 'line' }),
-  'removing a section': ({ credentials }) => unsplice(credentials, 'team7', profiles.sessionKeys),
-};
-
-/** Microseconds of processor time: the least of a few tries, since whatever else goes on only ever adds to it. */
-function cost(t: TestContext, count: number, each: (files: profiles.Files, home: string) => unknown): number {
-  const home = makeHome(
-    t,
-    makeMany(count, () => past),
-  ).path;
-  const files = profiles.readFiles({}, home);
-  const tries = Array.from({ length: 9 }, () => {
-    const before = process.cpuUsage();
-    each(files, home);
-    const { user, system } = process.cpuUsage(before);
-    return user + system;
-  });
-  return Math.min(...tries);
-}
-
-for (const [name, each] of Object.entries(work)) {
-  test(`${name} takes about ten times as long for ten times the profiles, and not a hundred times`, (t) => {
-    const [small, large] = [cost(t, 1_000, each), cost(t, 10_000, each)];
-    t.diagnostic(`${(large / small).toFixed(1)} times`);
-    assert.ok(large < 30 * small, `${large} µs and ${small} µs`);
-  });
-}
