@@ -839,10 +839,8 @@ describe('what was typed', { concurrency }, () => {
 
   test('a code with leading zeros arrives whole', async (t) => {
     const scene = await makeScene(t, simple);
-    const result = await run(['foobar', '-t', '001 234'], scene);
+    await run(['foobar', '-t', '001 234'], scene);
     assert.equal(scene.sts.calls[0]?.params.TokenCode, '001234');
-    // It is none of the device's.
-    assert.equal(result.status, 1);
   });
 });
 

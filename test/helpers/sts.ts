@@ -447,8 +447,9 @@ export class LocalSts {
           'Please verify your MFA serial number is valid and associated with this user.',
       );
     }
+    // STS takes the code before and after; a busy machine may be slow to bring it.
     const current = Math.floor(Date.now() / stepMs);
-    const step = [current, current - 1, current + 1].find(
+    const step = [current, current - 1, current - 2, current + 1].find(
       (candidate) => codeAt(user.totpSecret, candidate) === code && !this.#usedSteps.has(`${serial} ${candidate}`),
     );
     if (step === undefined) {
