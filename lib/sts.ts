@@ -39,6 +39,8 @@ export interface Sts {
 export class WrongCode extends UserError {}
 
 const connectMs = 5_000;
+/** For each address of a name but the last; Node's own quarter of a second is less than a slow network takes. */
+const attemptMs = 1_000;
 const answerMs = 15_000;
 /** For one call, the answer's last byte included. One that failed early may be repeated: 34 s at the most. */
 const callMs = 17_000;
@@ -208,7 +210,11 @@ async function openLine(url: URL, env: Environment, ca: string | undefined): Pro
   const { host } = url;
   const secure = url.protocol === 'https:';
   const abort = new AbortController();
-  const options = { keepAlive: true, ...(ca && { ca: [...rootCertificates(), ca] }) };
+  const options = {
+    keepAlive: true,
+    autoSelectFamilyAttemptTimeout: attemptMs,
+    ...(ca && { ca: [...rootCertificates(), ca] }),
+  };
   const variable = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const proxy = findProxy(url, env, variable);
   let status: number | undefined;
@@ -418,7 +424,13 @@ function proxyRefused({ host, proxy, variable }: Line, status: number): UserErro
 }
 
 function explainNetwork(error: unknown, { host, proxy, proxyStatus }: Line): UserError {
-  const { name, message, syscall } = error as { name?: string; message?: string; syscall?: string };
+  const { name, message, syscall, errors } = error as {
+    name?: string;
+    message?: string;
+    syscall?: string;
+    /** One an address, where a name has several; the code is the first one's. */
+    errors?: readonly unknown[];
+  };
   const code = systemCode(error);
   const fail = (what: string, ...hints: string[]) => new UserError('network', what, ...hints);
   const again = 'see that the network, VPN or proxy is up, then try again with the next code';
@@ -436,6 +448,7 @@ function explainNetwork(error: unknown, { host, proxy, proxyStatus }: Line): Use
   if (late && (syscall === 'connect' || /establish a connection/.test(message ?? ''))) {
     return fail(`cannot connect to ${peer} within ${connectMs / 1000} s`, again);
   }
+  if (late && errors) return fail(`cannot connect to ${first}: none of its addresses answers`, again);
   if (late) return fail(`${peer} did not answer within ${answerMs / 1000} s`, again);
   if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`, again);
   return fail(`the connection to ${peer} broke (${code || name})`, again);

@@ -213,7 +213,7 @@ credential_process = touch '${join(home.path, 'ran')}'
 
 test('colour shows on a terminal only, and never under NO_COLOR', {
   skip: terminalMissing,
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const home = plainHome(
     t,

@@ -24,11 +24,12 @@ describe('the connection that is opened while the code is awaited', { concurrenc
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   type Env = Readonly<Record<string, string>>;
-  const secure = async (t: TestContext): Promise<Scene & { env: Env }> => {
+  type Way = Scene & { env: Env; passed?: () => Promise<unknown> };
+  const secure = async (t: TestContext): Promise<Way> => {
     const { trust, ...scene } = await makeSecureScene(t, certificate);
     return { ...scene, env: trust };
   };
-  const ways: { name: string; skip?: string | false; make: (t: TestContext) => Promise<Scene & { env: Env }> }[] = [
+  const ways: { name: string; skip?: string | false; make: (t: TestContext) => Promise<Way> }[] = [
     { name: 'without TLS', make: async (t) => ({ ...(await makeScene(t, simple)), env: {} }) },
     { name: 'with TLS', skip: missing('openssl'), make: secure },
     {
@@ -36,24 +37,26 @@ describe('the connection that is opened while the code is awaited', { concurrenc
       skip: missing('openssl'),
       async make(t) {
         const scene = await secure(t);
-        const { host } = await startProxy(t, { wants: 'bob:correct horse' });
-        return { ...scene, env: { ...scene.env, HTTPS_PROXY: `http://bob:correct%20horse@${host}` } };
+        const { host, passed } = await startProxy(t, { wants: 'bob:correct horse' });
+        return { ...scene, passed, env: { ...scene.env, HTTPS_PROXY: `http://bob:correct%20horse@${host}` } };
       },
     },
     {
       name: 'without TLS through a proxy',
       async make(t) {
-        const { url } = await startProxy(t);
-        return { ...(await makeScene(t, simple)), env: { HTTP_PROXY: url } };
+        const { url, passed } = await startProxy(t);
+        return { ...(await makeScene(t, simple)), passed, env: { HTTP_PROXY: url } };
       },
     },
   ];
 
   /** Types the code once `isTime`, and asserts that it was taken. */
-  async function refreshesOnce(scene: Scene & { env?: Env }, isTime: (sts: LocalSts) => boolean, meanwhile = () => {}) {
-    const { sts, home } = scene;
+  async function refreshesOnce(scene: Omit<Way, 'env'>, isTime: (sts: LocalSts) => boolean, meanwhile = () => {}) {
+    const { sts, home, passed } = scene;
     const running = start(['foobar'], { ...scene, stdin: 'open' });
     await sts.until(() => isTime(sts));
+    // behind a proxy STS's answer is still on its way
+    await passed?.();
     meanwhile();
     running.child.stdin?.end(typed());
     const { status, stderr } = await running.done;
@@ -160,7 +163,7 @@ describe('the connection that is opened while the code is awaited', { concurrenc
 
   test('an STS that is gone by then: an error as without it', async (t) => {
     const { home } = await makeScene(t, simple);
-    const sts = await startSts({ port: await findQuietPort() });
+    const sts = await startSts({ port: await findQuietPort(5_000, 9_999) });
     sts.addUser(person);
     const running = start(['foobar'], { sts, home, stdin: 'open' });
     await sts.until(() => sts.visits.length === 1);

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { type Home, makeHome } from './helpers/home';
+import { devices, type Home, makeHome } from './helpers/home';
 import { type Command, run } from './helpers/run';
+import { wrongCode } from './helpers/sts';
 import { openTerminal, type Terminal, terminalMissing } from './helpers/terminal';
 
 const program: Command = {
@@ -85,7 +86,7 @@ test('on a terminal a person types the code that the device shows', { skip }, as
 test('a wrong code is asked for again', { skip }, async (t) => {
   const terminal = openTerminal(t, [], setUp(t));
   const code = await readCode(terminal);
-  terminal.type(`${code.replace(/\d/g, (digit) => String(9 - Number(digit)))}\r`);
+  terminal.type(`${wrongCode(devices.bjohnson.totpSecret)}\r`);
   await terminal.waitFor(/STS did not accept the code[\s\S]*OTP for foobar/, { from: 'start' });
   terminal.type(`${code}\r`);
   await terminal.waitFor(developer, { from: 'start' });

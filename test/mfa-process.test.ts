@@ -139,7 +139,7 @@ test('several profiles have each its own mfa_process; one that fails does not ke
 
 test('the terminal is its stdin and its stderr, for a touch or a PIN', {
   skip: terminalMissing,
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const command = `printf 'PIN, please: ' >&2; read -r pin; test "$pin" = 4711 && cat "$HOME/code"`;
   const { home, sts } = await withProcess(t, command);
@@ -154,7 +154,7 @@ test('the terminal is its stdin and its stderr, for a touch or a PIN', {
 
 test('Ctrl-C while it waits stops all, and the file is as it was', {
   skip: terminalMissing,
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { home, sts } = await withProcess(t, `printf 'touch the key' >&2; read -r never; echo 287082`);
   const terminal = openTerminal(t, ['foobar'], { home, sts });

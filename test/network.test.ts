@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { makeHome } from './helpers/home';
-import { again, type Failure, failed, listen } from './helpers/network';
+import { type Home, makeHome } from './helpers/home';
+import { again, type Failure, failed, listen, quickNames } from './helpers/network';
 import { findQuietPort } from './helpers/port';
 import { run } from './helpers/run';
 import { makeScene, other, person, serial, sessionsIn, simple, typed } from './helpers/scene';
@@ -299,7 +301,7 @@ describe('a network that does not work', { concurrency }, () => {
 
   test('a name that does not exist', async (t) => {
     const home = makeHome(t, simple);
-    const env = { AWS_ENDPOINT_URL: 'http://sts.refresh-mfa.invalid' };
+    const env = { ...quickNames, AWS_ENDPOINT_URL: 'http://sts.refresh-mfa.invalid' };
     const result = await run(['foobar'], { home, env, stdin: typed() });
     failed(result, { error: 'cannot find sts.refresh-mfa.invalid: no network, or no name service', hint: again }, home);
   });
@@ -319,6 +321,8 @@ describe('a network that does not work', { concurrency }, () => {
     sts.behave({ kind: 'status', status: 500 }, { kind: 'silent' });
     const result = await run(['foobar'], { sts, home, stdin: typed() });
     failed(result, { error: /did not answer within/, hint: again }, home);
+    const waited = Date.now() - (sts.calls[0]?.at ?? 0);
+    assert.ok(waited < 35_000, `it took ${waited} ms`);
   });
 
   for (const { name, answer } of [
@@ -341,7 +345,9 @@ describe('a network that does not work', { concurrency }, () => {
   ]) {
     test(`${name}: an error, and never longer than 35 s`, async (t) => {
       const home = makeHome(t, simple);
+      let called = 0;
       const server = createHttpServer((_, response) => {
+        called ||= Date.now();
         response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': 1000 });
         answer(response);
       });
@@ -352,6 +358,8 @@ describe('a network that does not work', { concurrency }, () => {
         { error: new RegExp(`^(the connection to ${url} broke|${url} did not answer)`), hint: again },
         home,
       );
+      const waited = Date.now() - called;
+      assert.ok(waited < 35_000, `it took ${waited} ms`);
     });
   }
 
@@ -365,14 +373,21 @@ describe('a network that does not work', { concurrency }, () => {
 
   test('a server that takes the connection and never begins TLS: an error within 15 s', async (t) => {
     const home = makeHome(t, simple);
-    const url = await listen(t, createServer());
+    let connected = 0;
+    const url = await listen(
+      t,
+      createServer(() => {
+        connected ||= Date.now();
+      }),
+    );
     const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `https://${url}` }, stdin: typed() });
     failed(
       result,
       { error: new RegExp(`^(${url} did not answer|cannot connect to ${url}) within`), hint: again },
       home,
     );
-    assert.ok(result.ms < 30_000, `it took ${result.ms} ms`);
+    const waited = Date.now() - connected;
+    assert.ok(waited < 20_000, `it took ${waited} ms`);
   });
 
   test('a server that does not take the connection: an error after 5 s', async (t) => {
@@ -381,9 +396,32 @@ describe('a network that does not work', { concurrency }, () => {
     if (!url) return t.skip('this system takes every connection');
     const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${url}` }, stdin: typed() });
     failed(result, { error: `cannot connect to ${url} within 5 s`, hint: again }, home);
-    assert.ok(result.ms < 15_000, `it took ${result.ms} ms`);
+  });
+
+  test('a name of which one address does not take the connection and the other refuses it', async (t) => {
+    const home = makeHome(t, simple);
+    const url = await listenDeafly(t);
+    if (!url) return t.skip('this system takes every connection');
+    const host = url.replace('127.0.0.1', 'two.example.com');
+    const env = { ...withTwoAddresses(home, 'two.example.com'), AWS_ENDPOINT_URL: `http://${host}` };
+    const result = await run(['foobar'], { home, env, stdin: typed() });
+    failed(result, { error: `cannot connect to ${host}: none of its addresses answers`, hint: again }, home);
   });
 });
+
+/** Lets `name` have two addresses on one port: 127.0.0.1 and ::1. */
+function withTwoAddresses(home: Home, name: string): Readonly<Record<string, string>> {
+  const path = join(home.path, 'addresses.cjs');
+  writeFileSync(
+    path,
+    `const dns = require('node:dns');
+const { lookup } = dns;
+const both = [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }];
+dns.lookup = (name, options, done) => name === '${name}' ? process.nextTick(done, null, both) : lookup(name, options, done);
+`,
+  );
+  return { NODE_OPTIONS: `--require ${path}` };
+}
 
 /**
  * An address where connections are neither taken nor refused: the process that listens there is stopped, and its queue is
@@ -400,8 +438,10 @@ async function listenDeafly(t: TestContext): Promise<string | undefined> {
     const socket = connect(Number(port), '127.0.0.1');
     socket.on('error', () => {});
     t.after(() => socket.destroy());
-    const taken = await once(socket, 'connect', { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
-    if (!taken) return `127.0.0.1:${port}`;
+    await once(socket, 'connect', { signal: AbortSignal.timeout(1000) }).catch(() => {});
+    // the timer may only be late: look once more at what has come
+    await new Promise((looked) => setImmediate(looked));
+    if (socket.connecting) return `127.0.0.1:${port}`;
   }
   return undefined;
 }

@@ -408,7 +408,7 @@ test('the crontab line reminds under a real cron, within the minute', { skip: no
   const everyMinute = line.replace(time, '* * * * *').replace(there, here);
   assert.doesNotMatch(everyMinute, /%/);
 
-  const signal = AbortSignal.timeout(90_000);
+  const signal = AbortSignal.timeout(180_000);
   const changes = watch(home.path);
   t.after(() => changes.close());
   installCrontab(t, `HOME=${home.path}\nPATH=${bareEnv(home).PATH}\nMAILTO=""\n${everyMinute}\n`);

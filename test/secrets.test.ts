@@ -28,7 +28,7 @@ import { pathWith } from './helpers/programs';
 import { type ProxyOptions, startProxy } from './helpers/proxy';
 import { type Command, command, environment, type Output, type Surroundings, secretsOf, start } from './helpers/run';
 import { other as person } from './helpers/scene';
-import { type Behaviour, type LocalSts, startSts, totp, type User } from './helpers/sts';
+import { type Behaviour, type LocalSts, startSts, totp, type User, wrongCode } from './helpers/sts';
 import { openTerminal, terminalMissing } from './helpers/terminal';
 import { readTrace, straceMissing, type Trace, traced } from './helpers/trace';
 import { missing } from './helpers/which';
@@ -108,7 +108,7 @@ const typed: readonly Path[] = [
     args: ['foobar', 'acme'],
     config: `${config}\n[profile acme]\nmfa_serial = ${second.serial}\n`,
     credentials: `${credentials}\n[acme-long-term]\n${keyLines(second)}`,
-    stdin: () => `${wrongCode()}\n${totp(second.totpSecret)}\n`,
+    stdin: () => `${wrongCode(person.totpSecret)}\n${totp(second.totpSecret)}\n`,
     ...fails(/^acme: session until /m, 1),
   },
   {
@@ -173,7 +173,7 @@ function garbled(name: string, body: string, status = 200): Path {
 }
 
 const answers: readonly Path[] = [
-  { name: 'a wrong code', stdin: () => `${wrongCode()}\n`, ...fails(/did not accept the code/, 1) },
+  { name: 'a wrong code', stdin: () => `${wrongCode(person.totpSecret)}\n`, ...fails(/did not accept the code/, 1) },
   stsError('AccessDenied', 'not authorized', /AWS denied GetSessionToken/),
   stsError('AccessDenied', 'unable to validate MFA code', /could not check the code/),
   stsError('AccessDenied', 'Cannot call GetSessionToken with session credentials', /belong to a session/),
@@ -572,14 +572,14 @@ async function searchRun(t: TestContext, path: Path, certificate?: Certificate):
   await search.finish(result);
 }
 
-describe('no secret leaves a terminal', { concurrency: 4, skip: terminalMissing, timeout: 120_000 }, () => {
+describe('no secret leaves a terminal', { concurrency: 4, skip: terminalMissing, timeout: 180_000 }, () => {
   async function open(t: TestContext, args: readonly string[], files = credentials) {
     const sts = await startSts();
     t.after(() => sts.close());
     sts.addUser(person);
     const home = makeHome(t, { config, credentials: files });
     const code = totp(person.totpSecret);
-    const wrong = wrongCode();
+    const wrong = wrongCode(person.totpSecret);
     const search = new Search(t, { home, sts }, args, [code, wrong]);
     return { search, code, wrong, terminal: openTerminal(t, args, { home, sts, program: search.program(command()) }) };
   }
@@ -856,11 +856,6 @@ function keyLines({ accessKeyId, secretAccessKey }: User): string {
 /** The secrets among the lines of a file. */
 function valuesOf(text: string): string[] {
   return [...text.matchAll(/^aws_(?:secret_access_key|session_token) = (.*)$/gm)].map(([, value = '']) => value);
-}
-
-/** One that is long past. */
-function wrongCode(): string {
-  return totp(person.totpSecret, -20);
 }
 
 function toAnswer(secretKey: string, token: string): string {

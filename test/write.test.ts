@@ -214,6 +214,8 @@ describe('who may read it', () => {
 
   test('nothing that comes and goes beside the file can be read by others, whatever the umask', async (t) => {
     const { sts, home } = await setUp(t);
+    // long enough for the writing to take its time
+    home.writeCredentials(`${seed}\n${'# a comment among many others\n'.repeat(60_000)}`);
     const folder = dirname(home.credentialsPath);
     const modes = new Map<string, number>();
     const watcher = watch(folder, () => {
@@ -578,9 +580,10 @@ describe('a run that is killed', () => {
     writeFileSync(join(folder, 'credentials.3241960379'), oldSession, { mode: 0o600 });
     writeFileSync(join(folder, lock), `${owner}\ncredentials.3241960379`, { mode: 0o600 });
     utimesSync(join(folder, lock), long, long);
-    assertDone(await run(foobar(), { home, sts }));
-    const took = Date.now() - (sts.calls[0]?.at ?? 0);
-    assert.ok(took < 8000, `${took} ms from the call to the end`);
+    // a run that waited would wait for ever by this clock
+    const clock = join(home.path, 'clock.cjs');
+    writeFileSync(clock, 'const now = Date.now();\nDate.now = () => now;\n');
+    assertDone(await run(foobar(), { home, sts, env: { NODE_OPTIONS: `--require ${clock}` } }));
     assert.deepEqual(home.listAws(), ['config', 'credentials']);
   });
 
@@ -594,7 +597,8 @@ describe('a run that is killed', () => {
         utimesSync(join(dirname(home.credentialsPath), lock), date, date);
         assertDone(await run(foobar(), { home, sts }));
         const took = Date.now() - (sts.calls[0]?.at ?? 0);
-        assert.ok(took < 15_000, `${took} ms from the call to the end`);
+        // ten, and what a busy machine needs besides
+        assert.ok(took < 60_000, `${took} ms from the call to the end`);
         const text = home.readCredentials();
         assert.equal(text, `${seed}\n${section(text, sts)}`);
         assert.deepEqual(home.listAws(), ['config', 'credentials']);

@@ -8,15 +8,12 @@ import { type Result, type RunOptions, run } from './run';
 import { person, type Scene, sessionsIn, simple, typed } from './scene';
 import { startSts } from './sts';
 
-/** The longest that a call may take, and what it takes to start. */
-const longestMs = 40_000;
-
 export interface Failure {
   readonly error: string | RegExp;
   readonly hint: string | RegExp;
 }
 
-/** Asserts exit 1 with one error and its cure, soon enough, and the file as it was. */
+/** Asserts exit 1 with one error and its cure, and the file as it was. */
 export function failed(
   result: Result,
   { error, hint }: Failure,
@@ -38,8 +35,10 @@ export function failed(
   for (const line of rest) assert.match(line, /^refresh-mfa: hint: /);
   assert.equal(home.readCredentials(), credentials);
   assert.deepEqual(home.listAws(), ['config', 'credentials']);
-  assert.ok(result.ms < longestMs, `it took ${result.ms} ms`);
 }
+
+/** Lets glibc ask once for a name and not wait longer than the tool does. */
+export const quickNames = { RES_OPTIONS: 'timeout:1 attempts:1 ndots:1', LOCALDOMAIN: 'invalid' };
 
 export const again = 'see that the network, VPN or proxy is up, then try again with the next code';
 /** Listens on a free port until the test ends, and cuts what is then open; returns host and port. */

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, request as sendOn } from 'node:http';
+import { EventEmitter, once } from 'node:events';
+import { Agent, createServer, type IncomingMessage, request as sendOn } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -17,6 +17,8 @@ export interface Proxy {
   relent(): void;
   /** Resolves once the next CONNECT was answered. */
   next(): Promise<unknown>;
+  /** Resolves once something was passed on to a client. */
+  passed(): Promise<unknown>;
 }
 
 export interface ProxyOptions {
@@ -34,6 +36,8 @@ export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyO
   const sockets = new Set<Socket>();
   const targets: string[] = [];
   const authorizations: string[] = [];
+  const changes = new EventEmitter();
+  const agent = new Agent({ keepAlive: true });
   let isRefusing = true;
   const refusal = ({ url = '', headers }: IncomingMessage): number | undefined => {
     const authorization = headers['proxy-authorization'] ?? '';
@@ -57,6 +61,7 @@ export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyO
     const upstream = connect(Number(port), host, () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       upstream.pipe(client).pipe(upstream);
+      upstream.on('data', () => changes.emit('passed'));
     });
     sockets.add(upstream);
     upstream.on('error', () => client.destroy());
@@ -71,9 +76,10 @@ export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyO
     }
     const { method, url = '', headers } = request;
     const { 'proxy-authorization': _, 'proxy-connection': __, ...rest } = headers;
-    const onward = sendOn(url, { method: method ?? '', headers: rest }, (answer) => {
+    const onward = sendOn(url, { agent, method: method ?? '', headers: rest }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
+      answer.on('end', () => changes.emit('passed'));
     });
     onward.on('error', () => response.destroy());
     request.pipe(onward);
@@ -82,6 +88,7 @@ export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyO
   await once(server, 'listening');
   t.after(() => {
     for (const socket of sockets) socket.destroy();
+    agent.destroy();
     server.close();
   });
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -94,5 +101,6 @@ export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyO
       isRefusing = false;
     },
     next: () => once(server, 'connect'),
+    passed: () => once(changes, 'passed'),
   };
 }

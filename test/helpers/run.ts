@@ -68,14 +68,14 @@ export function environment({ home, sts, env }: Surroundings): Record<string, st
   };
 }
 
-/** Runs the program to its end. Rejects when that takes longer than `timeoutMs` (60 s), or when it printed a secret. */
+/** Runs the program to its end. Rejects when that takes longer than `timeoutMs` (180 s), or when it printed a secret. */
 export async function run(args: readonly string[], options: RunOptions): Promise<Result> {
   return start(args, options).done;
 }
 
 /** Starts the program and returns at once, for tests that signal it or watch it. */
 export function start(args: readonly string[], options: RunOptions): Running {
-  const { stdin, timeoutMs = 60_000, program = command() } = options;
+  const { stdin, timeoutMs = 180_000, program = command() } = options;
   const secrets = secretsOf(options);
   for (const code of codesOf(args, stdin)) secrets.set(code, 'a one-time password');
 

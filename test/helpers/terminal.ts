@@ -22,7 +22,7 @@ export interface Terminal {
   /** What a person sees, scrolled-off lines included: redrawn text only in its last form, long lines unbroken. */
   text(): string;
   /**
-   * Waits, 30 s at most, for `pattern` in what is shown after the last match, or anywhere with `from: 'start'`, and
+   * Waits, 120 s at most, for `pattern` in what is shown after the last match, or anywhere with `from: 'start'`, and
    * returns the matched text. A redraw of earlier lines is no second match.
    */
   waitFor(pattern: string | RegExp, options?: { readonly from?: 'start' }): Promise<string>;
@@ -101,13 +101,13 @@ export function openTerminal(t: TestContext, args: readonly string[], options: T
     exit,
     text: () => screen.text(),
     async waitFor(pattern, { from } = {}) {
-      const signal = AbortSignal.timeout(30_000);
+      const signal = AbortSignal.timeout(120_000);
       while (true) {
         const found = screen.find(pattern, from === 'start');
         if (found !== undefined) return found;
         const problem = ending ? `the program ended (${ending.status ?? ending.signal})` : undefined;
         if (problem || signal.aborted) {
-          throw new Error(`${problem ?? 'after 30 s'}: no ${pattern} in\n${screen.text()}`);
+          throw new Error(`${problem ?? 'after 120 s'}: no ${pattern} in\n${screen.text()}`);
         }
         await once(changes, 'change', { signal }).catch(() => {});
       }

@@ -48,6 +48,9 @@ export function traced({ file, args }: Command, path: string): Command {
   return { file: 'strace', args: [...options, '-o', path, '--', file, ...args] };
 }
 
+/** Names that Node and tsx make of process ids and hashes, in which six digits stand by chance. */
+const numbered = /^\/(?:proc|sys)\/|\/tsx-\d+\//;
+
 /** Whatever the traced program has started counts for the programs that it starts in turn, and for nothing else. */
 export function readTrace(path: string): Trace {
   const lines = readFileSync(path, 'latin1').split('\n');
@@ -80,7 +83,7 @@ export function readTrace(path: string): Trace {
         const place = ports.get(target) ?? target;
         trace.written.set(place, (trace.written.get(place) ?? '') + strings(rest.slice(label.length)).join(''));
       } else if (unseen.includes(name) || isSharedFile(name, rest)) trace.unseen.push(line);
-      else trace.names.push(...strings(rest));
+      else trace.names.push(...strings(rest).filter((text) => !numbered.test(text)));
     }
   }
   return trace;
