@@ -166,7 +166,7 @@ async function clear(files: profiles.Files, names: readonly string[]): Promise<n
 interface Plan {
   readonly identity: profiles.Identity;
   readonly duration: number | undefined;
-  /** Certificate authorities to trust instead of the system's, PEM. */
+  /** Certificate authorities to trust beside Node's own, PEM. */
   readonly ca: string | undefined;
   readonly ask: CodeSource;
   /** How many codes the source may be asked for when STS does not accept one. */
@@ -214,7 +214,12 @@ async function refresh(args: Args, files: profiles.Files, names: readonly string
     files,
     plans.map(({ identity }) => identity.session),
   );
-  if (plans.length > 0) prepareTarget(target).forEach(note);
+  try {
+    if (plans.length > 0) prepareTarget(target).forEach(note);
+  } catch (error) {
+    fail(failures, error);
+    return report.exitStatus(failures);
+  }
 
   let written = false;
   for (const plan of plans) {

@@ -330,6 +330,14 @@ describe('a file that cannot be written', () => {
     });
   }
 
+  test('behind the name of no profile: both are told, and the exit status is that of the first', async (t) => {
+    const { sts, home } = await setUp(t);
+    const { status, stderr } = await run(['nosuch', 'foobar'], { ...limited(home, sts, 0), stdin: 'open' });
+    assert.match(stderr, /^refresh-mfa: error: no profile "nosuch"[\s\S]*^refresh-mfa: error: cannot write /m);
+    assert.equal(status, 2);
+    assertUntouched(home);
+  });
+
   test('a disk that is full only when the new file is written leaves the old one', async (t) => {
     const { sts, home } = await setUp(t);
     sts.tokenShape = () => 'FwoG'.repeat(2000);
