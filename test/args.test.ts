@@ -136,7 +136,7 @@ describe('what does not go together is refused, in our own words', { concurrency
   for (const [args, error, hint = seeHelp] of rows) {
     test(`refresh-mfa ${args.join(' ')}`, async (t) => {
       const home = makeHome(t);
-      const { status, stdout, stderr } = await run(args, { home, stdin: 'open', timeoutMs: 30_000 });
+      const { status, stdout, stderr } = await run(args, { home, stdin: 'open' });
       assert.deepEqual(
         { status, stdout, stderr },
         { status: 2, stdout: '', stderr: `refresh-mfa: error: ${error}\nrefresh-mfa: hint: ${hint}\n` },

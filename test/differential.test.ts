@@ -616,7 +616,6 @@ describe('the program itself, with some of the homes', { concurrency }, () => {
         sts,
         home,
         stdin: 'open',
-        timeoutMs: 60_000,
       });
       const [first] = stderr.split('\nrefresh-mfa: hint: ');
       const said = one.found.message.replaceAll(/~\/(config|credentials)/g, '~/.aws/$1');

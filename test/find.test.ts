@@ -346,7 +346,7 @@ describe('the source and the device', { concurrency }, () => {
   test('a credential_process that fails ends the run although the pipe for the code is still open', async (t) => {
     const config = `[profile foobar]\nsource_profile = Keys\nmfa_serial = ${serial}\n\n[profile Keys]\ncredential_process = exit 3\n`;
     const scene = await makeScene(t, { config });
-    const result = await run(['foobar'], { ...scene, stdin: 'open', timeoutMs: 30_000 });
+    const result = await run(['foobar'], { ...scene, stdin: 'open' });
     assert.equal(result.status, 2);
     assert.match(result.stderr, /^refresh-mfa: error: the credential_process of [^\n]* ended with status 3\n/);
   });
@@ -468,7 +468,7 @@ describe('role profiles', { concurrency }, () => {
   ]) {
     test(`${name}: exit 2`, async (t) => {
       const scene = await makeScene(t, { ...simple, config });
-      const result = await run(['dev'], { ...scene, stdin: 'open', timeoutMs: 30_000 });
+      const result = await run(['dev'], { ...scene, stdin: 'open' });
       assert.deepEqual(
         { status: result.status, stdout: result.stdout, stderr: result.stderr },
         { status: 2, stdout: '', stderr: `refresh-mfa: error: ${says}\nrefresh-mfa: hint: ${hint}\n` },
@@ -579,7 +579,7 @@ describe('which profile is meant', { concurrency }, () => {
   for (const { name, files, args = [], env = {}, says, hint } of answers) {
     test(`${name}: exit 2, and which names there are`, async (t) => {
       const home = makeHome(t, files);
-      const result = await run(args, { home, env, stdin: 'open', timeoutMs: 30_000 });
+      const result = await run(args, { home, env, stdin: 'open' });
       assert.deepEqual(
         { status: result.status, stdout: result.stdout, stderr: result.stderr },
         { status: 2, stdout: '', stderr: `refresh-mfa: error: ${says}\nrefresh-mfa: hint: ${hint}\n` },
@@ -782,7 +782,7 @@ describe('the endpoint', { concurrency }, () => {
     test(`"${url}" is no endpoint, which is said before anything is asked`, async (t) => {
       const home = makeHome(t, simple);
       const env = { AWS_ENDPOINT_URL: url };
-      const result = await run(['foobar'], { home, env, stdin: 'open', timeoutMs: 30_000 });
+      const result = await run(['foobar'], { home, env, stdin: 'open' });
       assert.equal(result.status, 2);
       assert.ok(
         result.stderr.startsWith(`refresh-mfa: error: "${url}" is not the URL of an endpoint (AWS_ENDPOINT_URL)\n`),

@@ -91,7 +91,7 @@ describe('TLS and proxies', { concurrency: 6, skip: missing('openssl') }, () => 
   test('a missing AWS_CA_BUNDLE is refused before anything is asked', async (t) => {
     const { sts, home } = await makeSecureScene(t, certificate);
     const env = { AWS_CA_BUNDLE: '~/nowhere.pem' };
-    const result = await run(['foobar'], { sts, home, env, stdin: 'open', timeoutMs: 30_000 });
+    const result = await run(['foobar'], { sts, home, env, stdin: 'open' });
     assert.equal(result.status, 2);
     assert.equal(
       result.stderr,
@@ -109,7 +109,6 @@ describe('TLS and proxies', { concurrency: 6, skip: missing('openssl') }, () => 
       home,
       env: { AWS_CA_BUNDLE: '~/empty.pem' },
       stdin: 'open',
-      timeoutMs: 30_000,
     });
     assert.equal(result.status, 2);
     assert.match(result.stderr, /^refresh-mfa: error: [^\n]*~\/empty\.pem/);

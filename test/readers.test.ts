@@ -252,7 +252,7 @@ describe('Terraform', { skip: noTerraform }, () => {
     const terraform = (cwd: string, ...args: string[]) => {
       const env = { CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1', TF_CLI_CONFIG_FILE: '/dev/null' };
       const program = { file: 'terraform', args: [] };
-      return run([...args, '-no-color', '-input=false'], { home, sts, env, cwd, program, timeoutMs: 300_000 });
+      return run([...args, '-no-color', '-input=false'], { home, sts, env, cwd, program });
     };
     if (!folder) {
       folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-terraform-'));

@@ -50,7 +50,7 @@ async function refuses(
   const listed = home.listAws();
   const isFile = listed.includes('credentials') && options.env?.AWS_SHARED_CREDENTIALS_FILE === undefined;
   const before = isFile ? home.readCredentialsBytes() : undefined;
-  const result = await run(args, { ...scene, stdin: 'open', timeoutMs: 30_000, ...options });
+  const result = await run(args, { ...scene, stdin: 'open', ...options });
   assert.equal(result.status, status, result.stderr);
   assert.equal(result.stdout, '');
   const [first = '', ...rest] = result.stderr.trimEnd().split('\n');
@@ -356,7 +356,7 @@ region=us-west-2
       test(`${name}: refresh-mfa ${names}`, async (t) => {
         const scene = await makeScene(t, { config, credentials });
         const { home, sts } = scene;
-        const result = await run(names, { ...scene, stdin: 'open', timeoutMs: 30_000 });
+        const result = await run(names, { ...scene, stdin: 'open' });
         assert.equal(result.status, 2);
         assert.equal(result.stdout, '');
         const lines = result.stderr.split('\n').filter((line) => !line.startsWith('refresh-mfa: note: '));
@@ -804,7 +804,7 @@ describe('what was typed', { concurrency }, () => {
   ]) {
     test(`${name}: exit 2 at once, and what to do`, async (t) => {
       const { sts, home } = await makeScene(t, simple);
-      const result = await run(['foobar'], { sts, home, timeoutMs: 30_000, ...(stdin !== undefined && { stdin }) });
+      const result = await run(['foobar'], { sts, home, ...(stdin !== undefined && { stdin }) });
       assert.deepEqual({ status: result.status, stdout: result.stdout }, { status: 2, stdout: '' });
       assert.match(result.stderr, /^refresh-mfa: error: /);
       assert.ok(result.stderr.includes(error), result.stderr);
@@ -872,7 +872,7 @@ describe('files that cannot be used', { concurrency }, () => {
       const path = join(scene.home.path, '.aws', file);
       const before = readFileSync(path);
       chmodSync(path, 0);
-      const result = await run(['foobar'], { ...scene, stdin: 'open', timeoutMs: 30_000 });
+      const result = await run(['foobar'], { ...scene, stdin: 'open' });
       assert.equal(result.status, 1);
       assert.equal(
         result.stderr,
@@ -912,7 +912,7 @@ mfa_serial = ${other.serial}
 
   test('when all are misconfigured nothing is read', async (t) => {
     const scene = await makeScene(t, { config, credentials });
-    const result = await run(['bad', 'nosuch'], { ...scene, stdin: 'open', timeoutMs: 30_000 });
+    const result = await run(['bad', 'nosuch'], { ...scene, stdin: 'open' });
     assert.equal(result.status, 2);
     assert.match(result.stderr, /^refresh-mfa: error: [^\n]*"nosuch"/m);
     assert.match(result.stderr, /^refresh-mfa: error: [^\n]*"Nowhere"/m);

@@ -266,7 +266,7 @@ describe('links', () => {
     const { sts, home, env } = await setUpElsewhere(t);
     mkdirSync(dirname(home.credentialsPath));
     symlinkSync('../gone/credentials', home.credentialsPath);
-    const { status, stdout, stderr } = await run(['foobar'], { home, sts, env, stdin: 'open', timeoutMs: 30_000 });
+    const { status, stdout, stderr } = await run(['foobar'], { home, sts, env, stdin: 'open' });
     assert.deepEqual({ status, stdout, calls: sts.calls }, { status: 1, stdout: '', calls: [] });
     assert.match(
       stderr,
@@ -297,7 +297,7 @@ describe('a file that cannot be written', () => {
   }, async (t) => {
     const { sts, home } = await setUp(t);
     chmodSync(dirname(home.credentialsPath), 0o500);
-    const { status, stdout, stderr } = await run(['foobar'], { home, sts, stdin: 'open', timeoutMs: 30_000 });
+    const { status, stdout, stderr } = await run(['foobar'], { home, sts, stdin: 'open' });
     assert.deepEqual({ status, stdout, calls: sts.calls }, { status: 1, stdout: '', calls: [] });
     assert.match(stderr, /^refresh-mfa: error: cannot write ~\/\.aws\/credentials.* \(EACCES\)\nrefresh-mfa: hint: /);
     assert.equal(home.readCredentials(), seed);
@@ -306,7 +306,7 @@ describe('a file that cannot be written', () => {
   test('a folder that is a file is refused before the code is asked for', async (t) => {
     const { sts, home, env } = await setUpElsewhere(t);
     writeFileSync(dirname(home.credentialsPath), 'not a folder\n');
-    const { status, stdout, stderr } = await run(['foobar'], { home, sts, env, stdin: 'open', timeoutMs: 30_000 });
+    const { status, stdout, stderr } = await run(['foobar'], { home, sts, env, stdin: 'open' });
     assert.deepEqual({ status, stdout, calls: sts.calls }, { status: 1, stdout: '', calls: [] });
     assert.match(stderr, /^refresh-mfa: error: .*~\/\.aws\/credentials/);
     assert.equal(readFileSync(dirname(home.credentialsPath), 'utf8'), 'not a folder\n');
@@ -355,7 +355,7 @@ describe('a file that cannot be written', () => {
   function limited(home: Home, sts: LocalSts, blocks: number) {
     // the loader of the sources would write to its cache
     const env = { TSX_DISABLE_CACHE: '1' };
-    return { home, sts, env, program: behind(`ulimit -f ${blocks}`), timeoutMs: 30_000 };
+    return { home, sts, env, program: behind(`ulimit -f ${blocks}`) };
   }
 
   const cannotMount =
@@ -719,7 +719,7 @@ aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
   test('before the run: refused before the code is asked for', async (t) => {
     const { sts, home } = await setUp(t);
     home.writeCredentials(pasted);
-    assertRefused(await run(['foobar'], { home, sts, stdin: 'open', timeoutMs: 30_000 }), home);
+    assertRefused(await run(['foobar'], { home, sts, stdin: 'open' }), home);
     assert.equal(sts.calls.length, 0);
   });
 

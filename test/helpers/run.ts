@@ -22,7 +22,6 @@ export interface Surroundings {
 /** `stdin` is written and closed; 'open' is a pipe that stays open and silent; without it, /dev/null. */
 export interface RunOptions extends Surroundings {
   readonly stdin?: string | 'open';
-  readonly timeoutMs?: number;
 }
 
 export interface Output {
@@ -68,14 +67,17 @@ export function environment({ home, sts, env }: Surroundings): Record<string, st
   };
 }
 
-/** Runs the program to its end. Rejects when that takes longer than `timeoutMs` (180 s), or when it printed a secret. */
+/** Runs the program to its end. Rejects when that takes more than five minutes, or when it printed a secret. */
 export async function run(args: readonly string[], options: RunOptions): Promise<Result> {
   return start(args, options).done;
 }
 
+/** Far more than the longest test takes on a busy machine. */
+const timeoutMs = 300_000;
+
 /** Starts the program and returns at once, for tests that signal it or watch it. */
 export function start(args: readonly string[], options: RunOptions): Running {
-  const { stdin, timeoutMs = 180_000, program = command() } = options;
+  const { stdin, program = command() } = options;
   const secrets = secretsOf(options);
   for (const code of codesOf(args, stdin)) secrets.set(code, 'a one-time password');
 
