@@ -58,7 +58,7 @@ export interface Identity {
   readonly mfaProcess: Setting | undefined;
   readonly region: string;
   readonly endpoint: string | undefined;
-  /** Path of a PEM file that replaces the system's certificate authorities. */
+  /** Path of a PEM file with certificate authorities to trust beside Node's own. */
   readonly caBundle: string | undefined;
   /** The session profile's `duration_seconds`. */
   readonly duration: Setting | undefined;
@@ -126,7 +126,7 @@ function profileName(header: string): string | undefined {
 }
 
 /**
- * The text of the PEM file with the certificate authorities to trust instead of the system's.
+ * The text of the PEM file with the certificate authorities to trust beside Node's own.
  * @throws UserError `config`
  */
 export function readBundle(path: string, home: string): string {

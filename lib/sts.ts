@@ -451,6 +451,7 @@ function explainNetwork(error: unknown, { host, proxy, proxyStatus }: Line): Use
   if (late && errors) return fail(`cannot connect to ${first}: none of its addresses answers`, again);
   if (late) return fail(`${peer} did not answer within ${answerMs / 1000} s`, again);
   if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`, again);
+  if (syscall === 'connect' || errors) return fail(`cannot connect to ${first} (${code})`, again);
   return fail(`the connection to ${peer} broke (${code || name})`, again);
 }
 

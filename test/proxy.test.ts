@@ -313,7 +313,7 @@ describe('TLS and proxies', { concurrency: 6, skip: missing('openssl') }, () => 
     });
     failed(result, { error: /within \d+ s$/, hint: again }, home);
     const waited = Date.now() - connected;
-    assert.ok(waited < 30_000, `it took ${waited} ms`);
+    assert.ok(waited < 20_000, `it took ${waited} ms`);
   });
 
   for (const value of ['http://:://', 'socks5://127.0.0.1:1080']) {
