@@ -244,7 +244,8 @@ function climb(files: Files, name: string): string {
 }
 
 function unknown(files: Files, name: string, prefix = ''): UserError {
-  const close = [...files.names]
+  const sessions = findSessionNames(files);
+  const close = [...new Set([...files.names, ...sessions])]
     .map((other) => ({ other, distance: strangeness(name.toLowerCase(), other.toLowerCase()) }))
     .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
@@ -252,7 +253,6 @@ function unknown(files: Files, name: string, prefix = ''): UserError {
     .slice(0, 3)
     .map(({ other }) => other);
   const where = `${files.config.path} or ${files.credentials.path}`;
-  const sessions = findSessionNames(files);
   const hint =
     close.length > 0
       ? `did you mean ${close.join(' or ')}?`

@@ -555,6 +555,13 @@ describe('which profile is meant', { concurrency }, () => {
       hint: 'did you mean foobar or fubar or foobaz?',
     },
     {
+      name: 'a misspelt name of which only the X-long-term is there yet, among others',
+      files: { config: `${simple.config}\n[profile quite-another]\n`, credentials: `[acme-long-term]\n${keys}` },
+      args: ['acne'],
+      says: 'no profile "acne" in ~/.aws/config or ~/.aws/credentials',
+      hint: 'did you mean acme?',
+    },
+    {
       name: 'a name in the wrong case',
       files: { config: `[profile foobar]\nsource_profile = Keys\n` },
       args: ['FooBar'],
