@@ -1,19 +1,29 @@
+// What was typed, checked as far as it can be without a file. No message repeats a value: it may be a code.
 import { parseArgs } from 'node:util';
-import { UserError } from './errors';
+import { closest, UserError } from './errors';
 
-/** What was typed, checked as far as it can be without looking at a file. Times are in seconds. */
-export interface Args {
-  readonly mode: 'refresh' | 'check' | 'clear' | 'completion' | 'help' | 'version';
-  readonly profiles: readonly string[];
-  readonly duration?: number;
-  readonly tokenCode?: string;
-  readonly serialNumber?: string;
-  readonly ifNeeded: boolean;
-  readonly within: number;
-  readonly json: boolean;
-  readonly notify: boolean;
-  readonly shell?: Shell;
-}
+/** Times are in seconds. */
+export type Args =
+  | { readonly mode: 'help' }
+  | { readonly mode: 'version' }
+  | { readonly mode: 'completion'; readonly shell: Shell }
+  | {
+      readonly mode: 'check';
+      readonly profiles: readonly string[];
+      readonly within: number;
+      readonly json: boolean;
+      readonly notify: boolean;
+    }
+  | { readonly mode: 'clear'; readonly profiles: readonly string[] }
+  | {
+      readonly mode: 'refresh';
+      readonly profiles: readonly string[];
+      readonly duration: number | undefined;
+      readonly tokenCode: string | undefined;
+      readonly serialNumber: string | undefined;
+      readonly ifNeeded: boolean;
+      readonly within: number;
+    };
 
 /** `names` is what the three scripts call: it prints the profiles to complete with. */
 export type Shell = 'bash' | 'zsh' | 'fish' | 'names';
@@ -28,133 +38,150 @@ export interface Option {
 
 /** The one list of options: parsing, `--help` and the completion scripts are made from it. */
 export const options: readonly Option[] = [
-  {
-    name: 'duration',
-    short: 'd',
-    value: 'time',
-    help: 'length of the session: 900, 45m, 12h; 15m to 36h, default 12h',
-  },
-  { name: 'token-code', short: 't', value: 'code', help: 'the one-time password, instead of asking; one profile only' },
-  { name: 'serial-number', short: 's', value: 'arn', help: 'the MFA device, instead of the configured one' },
-  { name: 'check', short: 'c', help: 'change nothing, ask nothing: report the sessions; exit 3 when one is due' },
-  { name: 'if-needed', short: 'n', help: 'refresh only the sessions that --check would call due' },
-  { name: 'within', short: 'w', value: 'time', help: 'due means less than this left; default 15m' },
-  { name: 'json', help: 'with --check: one JSON document on stdout' },
-  { name: 'notify', help: 'with --check: silent unless something is due, then a desktop notification too' },
-  { name: 'clear', help: 'remove what the tool wrote from the named sections, and nothing else' },
-  { name: 'completion', value: 'shell', help: 'print the completion script for bash, zsh or fish' },
+  { name: 'profile', short: 'p', value: 'name', help: 'the same as a plain argument; may be repeated' },
+  { name: 'duration', short: 'd', value: 'time', help: '15m to 36h, as 900, 45m or 12h; default 12h' },
+  { name: 'token-code', short: 't', value: 'code', help: 'use this code (one profile only)' },
+  { name: 'serial-number', short: 's', value: 'arn', help: 'use this MFA device, not the configured one' },
+  { name: 'check', short: 'c', help: 'report sessions; exit 3 if one is due' },
+  { name: 'if-needed', short: 'n', help: 'skip sessions that are still valid' },
+  { name: 'within', short: 'w', value: 'time', help: 'due means it ends within this time; default 15m' },
+  { name: 'json', help: 'with --check: print one JSON document' },
+  { name: 'notify', help: 'with --check: silent; a desktop notification if due' },
+  { name: 'clear', help: 'remove the keys of the session, and nothing else' },
+  { name: 'completion', value: 'shell', help: 'print the completion script: bash, zsh or fish' },
   { name: 'help', short: 'h', help: 'print this help' },
   { name: 'version', short: 'V', help: 'print the version' },
 ];
 
-const seeHelp = 'refresh-mfa --help lists the options';
+/** Accepted, since `aws` has it, but not listed. */
+const seconds: Option = { name: 'duration-seconds', value: 'time', help: '' };
+
+const modes = ['help', 'version', 'completion', 'check', 'clear'] as const;
+
+/** The options that go with each mode. */
+const allowed: Readonly<Record<'completion' | 'check' | 'clear' | 'refresh', readonly string[]>> = {
+  completion: ['completion'],
+  check: ['check', 'within', 'json', 'notify'],
+  clear: ['clear'],
+  refresh: ['duration', 'token-code', 'serial-number', 'if-needed', 'within'],
+};
 
 /** @throws UserError `usage` */
 export function parse(argv: readonly string[]): Args {
-  const { values, positionals: profiles } = tokenize(argv);
-  const text = (name: string) => values[name] as string | undefined;
-  const modes = (['help', 'version', 'completion', 'check', 'clear'] as const).filter(
-    (name) => values[name] !== undefined,
-  );
-  const mode = modes[0] ?? 'refresh';
-  if (mode === 'help' || mode === 'version')
-    return { mode, profiles, ifNeeded: false, within: 0, json: false, notify: false };
+  const { given, profiles } = tokenize(argv);
+  const mode = modes.find((name) => given.has(name)) ?? 'refresh';
+  if (mode === 'help' || mode === 'version') return { mode };
 
-  const refused = Object.keys(values).find((name) => !allowed[mode].includes(name) && name !== mode);
-  if (refused) {
-    const message =
-      mode === 'refresh' ? `--${refused} goes with ${companions(refused)}` : `--${refused} does not go with --${mode}`;
-    throw new UserError('usage', message, seeHelp);
+  const refused = [...given.keys()].find((name) => !allowed[mode].includes(name));
+  if (refused && mode !== 'refresh') throw usage(`--${refused} cannot be used with --${mode}`);
+  if (refused) throw usage(`--${refused} requires --check`);
+  const within = parseWithin(given.get('within') ?? '15m');
+  if (mode === 'check') return { mode, profiles, within, json: given.has('json'), notify: given.has('notify') };
+  if (mode === 'clear') return { mode, profiles };
+  if (mode === 'completion') {
+    if (profiles.length > 0) throw usage('--completion takes no profile');
+    return { mode, shell: parseShell(given.get('completion')) };
   }
-  if (values.within !== undefined && mode === 'refresh' && !values['if-needed']) {
-    throw new UserError('usage', '--within goes with --check or --if-needed', seeHelp);
+
+  const ifNeeded = given.has('if-needed');
+  if (given.has('within') && !ifNeeded) throw usage('--within requires --check or --if-needed');
+  const tokenCode = given.get('token-code');
+  if (tokenCode !== undefined && profiles.length > 1) {
+    throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
   }
-  if (mode === 'completion' && profiles.length > 0) {
-    throw new UserError('usage', '--completion takes the name of a shell and nothing else', seeHelp);
-  }
-  if (text('token-code') !== undefined && profiles.length > 1) {
-    throw new UserError(
-      'usage',
-      '--token-code goes with one profile: each code is good once',
-      'name one profile a run, or leave out --token-code',
-    );
-  }
-  const duration = text('duration');
-  const tokenCode = text('token-code');
-  const serialNumber = text('serial-number');
-  const shell = text('completion');
-  return {
-    mode,
-    profiles: [...new Set(profiles)],
-    ...(duration !== undefined && { duration: parseDuration(duration, '--duration', 'usage') }),
-    ...(tokenCode !== undefined && { tokenCode }),
-    ...(serialNumber !== undefined && { serialNumber }),
-    ...(shell !== undefined && { shell: parseShell(shell) }),
-    ifNeeded: values['if-needed'] === true,
-    within: parseWithin(text('within') ?? '15m'),
-    json: values.json === true,
-    notify: values.notify === true,
-  };
+  const typed = given.get('duration');
+  const duration = typed === undefined ? undefined : parseDuration(typed, '--duration', 'usage');
+  return { mode, profiles, duration, tokenCode, serialNumber: given.get('serial-number'), ifNeeded, within };
 }
 
-const allowed: Readonly<Record<Args['mode'], readonly string[]>> = {
-  refresh: ['duration', 'token-code', 'serial-number', 'if-needed', 'within'],
-  check: ['within', 'json', 'notify'],
-  clear: [],
-  completion: [],
-  help: [],
-  version: [],
-};
-
-function companions(name: string): string {
-  return Object.entries(allowed)
-    .filter(([, names]) => names.includes(name))
-    .map(([mode]) => `--${mode}`)
-    .join(' or ');
+function usage(message: string, hint = 'see refresh-mfa --help'): UserError {
+  return new UserError('usage', message, hint);
 }
 
-function tokenize(argv: readonly string[]) {
+/** The last value of each option ('' for a switch), and the profiles in the order typed, each once. */
+function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>; profiles: readonly string[] } {
+  const all = [...options, seconds];
   const config = Object.fromEntries(
-    options.map(({ name, short, value }) => [
+    all.map(({ name, short, value }) => [
       name,
       { type: value ? ('string' as const) : ('boolean' as const), ...(short && { short }) },
     ]),
   );
-  try {
-    return parseArgs({ args: [...argv], options: config, allowPositionals: true });
-  } catch (error) {
-    throw new UserError('usage', inOurWords(error as Error), seeHelp);
+  const { tokens } = parseArgs({ args: [...argv], options: config, strict: false, tokens: true });
+  const given = new Map<string, string>();
+  const profiles = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') profiles.add(token.value);
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value, inlineValue, index } = token;
+    const option = all.find((option) => option.name === name);
+    if (!option) throw explainOption(rawName, argv[index] ?? rawName);
+    if (!option.value && value !== undefined) throw usage(`${rawName} takes no value`);
+    if (option.value && (value === undefined || (!inlineValue && /^-./.test(value)))) {
+      throw usage(`${rawName} needs a value`);
+    }
+    if (name === 'profile') profiles.add(value ?? '');
+    else given.set(option === seconds ? 'duration' : name, value ?? '');
   }
+  return { given, profiles: [...profiles] };
 }
 
-/** Node's own sentences are long and point to its documentation. */
-function inOurWords(error: Error): string {
-  const [, option = ''] = /'(?:-\w, )?(-[^\s']*)/.exec(error.message) ?? [];
-  if (/^Unknown option/.test(error.message)) return `there is no option ${option}`;
-  if (/argument missing|is ambiguous/.test(error.message)) return `${option} needs a value`;
-  if (/does not take an argument/.test(error.message)) return `${option} takes no value`;
-  return error.message;
+/** What people type who know other tools. */
+const habits: readonly (readonly [typed: RegExp, hint: string])[] = [
+  [/^--(token|mfa-token|code)$/, 'use --token-code <code>'],
+  [/^--(device|mfa-serial)$/, 'use --serial-number <arn>'],
+  [/^--region$/, 'set it in the environment: AWS_REGION=<region> refresh-mfa'],
+  [/^--force$/, 'leave it out: every run refreshes'],
+  [/^(check|status|list)$/, 'to report sessions: refresh-mfa --check'],
+  [/^clear$/, 'to remove a session: refresh-mfa --clear <profile>'],
+  [/^help$/, 'to see the options: refresh-mfa --help'],
+];
+
+function findHabit(word: string): string | undefined {
+  return habits.find(([typed]) => typed.test(word))?.[1];
 }
 
-function parseShell(text: string): Shell {
+/** `word` is the whole argument, of which the option may be one letter. */
+function explainOption(option: string, word: string): UserError {
+  if (/^[\w-]*\d{6}/.test(word)) return explainCode();
+  const names = options.map(({ name }) => name);
+  const [near] = closest(word.replace(/^-+|=.*/gs, ''), names);
+  return usage(`unknown option ${option}`, findHabit(option) ?? (near && `did you mean --${near}?`));
+}
+
+/** What a word means to people who know other tools; for a name that is no profile. */
+export function explainHabit(word: string): UserError | undefined {
+  if (/^\s*\d{3}\s*\d{3}\s*$/.test(word)) return explainCode();
+  const hint = findHabit(word);
+  return hint === undefined ? undefined : usage(`no profile "${word}"`, hint);
+}
+
+function explainCode(): UserError {
+  return usage('a code needs --token-code', 'refresh-mfa --token-code <code> <profile>');
+}
+
+function parseShell(text = ''): Shell {
   if (text === 'bash' || text === 'zsh' || text === 'fish' || text === 'names') return text;
-  throw new UserError('usage', `no completion for "${text}"`, 'bash, zsh and fish have one');
+  throw usage('--completion must be bash, zsh or fish');
 }
 
 function parseWithin(text: string): number {
-  const seconds = parseTime(text);
-  if (seconds !== undefined && seconds <= 36 * 3600) return seconds;
-  throw new UserError('usage', `--within "${text}" is not a time up to 36h`, 'write it as 900 (seconds), 15m or 2h');
+  const time = parseTime(text);
+  if (time !== undefined && time <= 129_600) return time;
+  throw usage('--within must be a time up to 36h', 'write it as 900 (seconds), 15m or 2h');
 }
 
 /**
- * The length of a session in seconds; `name` says where it was written.
+ * The length of a session in seconds.
+ * @param where the option, or the place in a file: `~/.aws/config:7`
  * @throws UserError when STS would not take it: GetSessionToken allows 900 to 129600 seconds
  */
-export function parseDuration(text: string, name: string, code: 'usage' | 'config'): number {
-  const seconds = parseTime(text);
-  if (seconds !== undefined && seconds >= 900 && seconds <= 129_600) return seconds;
-  throw new UserError(code, `${name} "${text}" is not a time from 15m to 36h`, 'write it as 900 (seconds), 45m or 12h');
+export function parseDuration(text: string, where: string, code: 'usage' | 'config'): number {
+  const time = parseTime(text);
+  if (time !== undefined && time >= 900 && time <= 129_600) return time;
+  const rule = 'must be a time from 15m to 36h';
+  const message = code === 'usage' ? `${where} ${rule}` : `duration_seconds ${rule} (${where})`;
+  throw new UserError(code, message, 'write it as 900 (seconds), 45m or 12h');
 }
 
 function parseTime(text: string): number | undefined {
@@ -166,20 +193,24 @@ function parseTime(text: string): number | undefined {
 export function help(): string {
   const rows = options.map(({ name, short, value, help }) => {
     const left = `${short ? `-${short}, ` : '    '}--${name}${value ? ` <${value}>` : ''}`;
-    return `  ${left.padEnd(28)}${help}\n`;
+    return `  ${left.padEnd(27)}${help}\n`;
   });
   return `Usage: refresh-mfa [options] [profile ...]
 
-Asks for the one-time password of your MFA device, calls STS GetSessionToken with the
-long-lived keys of the profile's source, and writes the session's keys to the profile's
-section of ~/.aws/credentials. Role profiles with source_profile = <profile> then work
-in the aws command, the SDKs and Terraform until the session ends.
+Asks for a code of your MFA device, gets a session from AWS STS, and writes its
+keys to ~/.aws/credentials. Roles with source_profile = <profile> then work in
+aws, the SDKs and Terraform until the session ends.
 
 ${rows.join('')}
-Without a profile: $AWS_PROFILE, else the only session profile there is, else a list to
-choose from. --check without a profile reports all of them.
+Without a profile: $AWS_PROFILE, $AWS_DEFAULT_PROFILE, the only session profile,
+or a list to choose from. --check without a profile reports all sessions.
 
-Exit status: 0 done, 1 AWS, the network or the file said no, 2 usage or configuration,
-3 --check found a session due, 130 interrupted.
+Exit status: 0 done, 1 AWS, network or file error, 2 usage or configuration,
+3 --check: a session is due, 130 interrupted.
+
+Examples:
+  refresh-mfa foobar                       ask for a code, write the session
+  refresh-mfa --check                      report all sessions
+  refresh-mfa -n foobar && terraform plan  refresh only if due
 `;
 }

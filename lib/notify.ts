@@ -1,34 +1,20 @@
+// One desktop notification, if there is a desktop and a program for it; if there is none, that is no failure.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Environment } from './command';
+import { printable } from './errors';
+import type { Environment } from './shell';
 
-/** How long a notifier may take; one that hangs must not hold cron. */
-const notifierMs = 10_000;
-
-/**
- * Shows one desktop notification, if there is a desktop and a program for it; that there is none is no failure. The text
- * is an argument of that program and never part of a script.
- */
-export function notify(text: string, platform: string, uid: number | undefined, env: Environment): Promise<void> {
-  const [program, ...args] =
+/** The text is an argument of the notifier and never part of a script; what no desktop would show of it is cut. */
+export async function notify(text: string, platform: string, uid: number | undefined, env: Environment): Promise<void> {
+  const shown = printable(text).slice(0, 1000);
+  const display = 'display notification (item 1 of argv) with title "refresh-mfa"';
+  const [program, args] =
     platform === 'darwin'
-      ? [
-          'osascript',
-          '-e',
-          'on run argv',
-          '-e',
-          'display notification (item 1 of argv) with title "refresh-mfa"',
-          '-e',
-          'end run',
-          text,
-        ]
-      : ['notify-send', '--app-name=refresh-mfa', 'refresh-mfa', escapeMarkup(text)];
-  return new Promise((done) => {
-    const options = { stdio: 'ignore' as const, timeout: notifierMs, env: { ...env, ...sessionBus(uid, env) } };
-    const child = spawn(program ?? '', args, options);
-    child.on('error', () => done());
-    child.on('exit', () => done());
-  });
+      ? ['osascript', ['-e', 'on run argv', '-e', display, '-e', 'end run', shown]]
+      : ['notify-send', ['--app-name=refresh-mfa', 'refresh-mfa', escapeMarkup(shown)]];
+  // a notifier that hangs must not hold cron
+  const options = { stdio: 'ignore', timeout: 10_000, env: { ...env, ...sessionBus(uid, env) } } as const;
+  await new Promise((done) => spawn(program, args, options).on('error', done).on('exit', done));
 }
 
 /** cron starts its jobs without the address of the desktop's bus, which systemd puts in a known place. */
@@ -38,7 +24,7 @@ function sessionBus(uid: number | undefined, env: Environment): Record<string, s
   return existsSync(socket) ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
 }
 
-/** Notification servers read the body as markup, and notify-send undoes backslashes in it before. */
+/** Notification servers read the body as markup, and notify-send undoes backslashes before that. */
 function escapeMarkup(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\\', '\\\\');
 }

@@ -1,144 +1,169 @@
-import type { Status } from './check';
-import { type ErrorCode, few, shellWord, systemCode, UserError } from './errors';
+// Outcomes as lines for a person, as JSON, and as the exit status. Pure: lib/streams.ts makes the text printable and colors it.
+import { few, shellWord, systemCode, UserError } from './errors';
 import type { SessionProfile } from './profiles';
+import { type State, type Status, timestamp } from './session';
+import type { Part, Text } from './streams';
 
-const statuses: Readonly<Record<ErrorCode, number>> = {
-  usage: 2,
-  config: 2,
-  file: 1,
-  network: 1,
-  aws: 1,
-  interrupted: 130,
-};
+/** A session profile, and what the credentials file says about its session. */
+export interface Checked {
+  readonly session: SessionProfile;
+  readonly status: Status;
+}
 
-/** The exit status of a run: an interruption's, else that of the first thing that failed, else 0. */
+/** What the lines of one run share: the time in ms, the credentials file as shown, the length of the longest name. */
+export interface Run {
+  readonly now: number;
+  readonly path: string;
+  readonly width: number;
+}
+
+const statuses = { usage: 2, config: 2, file: 1, network: 1, aws: 1, interrupted: 130 } as const;
+
+/** 130 after an interruption, else the status of the first failure, else 0. */
 export function exitStatus(failures: readonly unknown[]): number {
   const all = failures.map((error) => (error instanceof UserError ? statuses[error.code] : 1));
   return all.includes(130) ? 130 : (all[0] ?? 0);
 }
 
-/** An error and its hints as lines of stderr. */
-export function errorLines(error: unknown): string {
-  if (!(error instanceof UserError)) return `refresh-mfa: error: ${kindOf(error)} (unexpected: please report it)\n`;
-  return [`error: ${error.message}`, ...error.hints.map((hint) => `hint: ${hint}`)].map(prefixed).join('');
+/** An error, its hints, and the patch that cures it. */
+export function errorText(error: unknown): string {
+  const { hints, patch } = error instanceof UserError ? error : { hints: [], patch: undefined };
+  const lines = [`refresh-mfa: error: ${describe(error)}`, ...hints.map((hint) => `hint: ${hint}`)];
+  return `${lines.map(oneLine).join('\n')}\n${patch ? `${patch.diff}hint: ${patch.apply}\n` : ''}`;
 }
 
-/** Class, code and place, as `TypeError ERR_INVALID_ARG_TYPE at sections.js:12:3`: any other text of it may quote a key. */
-function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'something that is no error was thrown';
+export function noteText(note: string): string {
+  return `refresh-mfa: note: ${oneLine(note)}\n`;
+}
+
+/** Of an unexpected error only class, code and place, as `TypeError ERR_X at sections.js:12:3`: its text may quote a key. */
+function describe(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  const { name, stack } = error instanceof Error ? { name: error.constructor.name, stack: error.stack } : Error('');
   const code = /^[A-Z][A-Z_]+$/.exec(systemCode(error))?.[0];
-  const place = /^ {4}at (?!.*\bnode:).*?([\w.-]+:\d+:\d+)\)?$/m.exec(error.stack ?? '')?.[1];
-  return [error.constructor.name, code, place && `at ${place}`].filter(Boolean).join(' ');
+  const place = /^ {4}at (?!.*\bnode:).*?([\w.-]+:\d+:\d+)\)?$/m.exec(stack ?? '')?.[1];
+  return `${[name, code, place && `at ${place}`].filter(Boolean).join(' ')} (unexpected: please report it)`;
 }
 
-export function noteLine(note: string): string {
-  return prefixed(`note: ${note}`);
+/** A name with a line break in it must not look like two lines. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n\t]+/g, ' ');
 }
 
-function prefixed(text: string): string {
-  return `refresh-mfa: ${printable(text)}\n`;
+export function widest(texts: readonly string[]): number {
+  return texts.reduce((width, { length }) => Math.max(width, length), 0);
 }
 
-/** Names come from files and arguments; nothing in them may steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
+function startLine({ name }: SessionProfile, { width }: Run): string {
+  return `${oneLine(name)}:`.padEnd(width + 1);
 }
 
-/** The line of a session just made, and, when its section is new, one with the role profiles that work from now on. */
-export function refreshedLines(session: SessionProfile, expires: Date, path: string, now: number): string {
-  const left = (expires.getTime() - now) / 1000;
-  const line = `${session.name}: session until ${moment(expires, now)} (${span(left)}), written to ${path}\n`;
+/** The line of a new session that lasts so many seconds; where its section is new, also the roles that work from now on. */
+export function refreshedText(session: SessionProfile, expires: Date, lasts: number, run: Run): Text {
+  const start = startLine(session, run);
+  const line = `${start} session until ${moment(expires, run.now)} (${span(lasts)}), written to ${run.path}\n`;
   const roles = session.roles.map(({ name }) => name);
-  if (session.written || roles.length === 0) return line;
-  return `${line}${session.name}: role profiles that use it: ${few(roles)}\n`;
+  const users = session.section || roles.length === 0 ? '' : `${start} role profiles that use it: ${few(roles)}\n`;
+  return [{ text: '✓ ', color: 'green', plain: '' }, line, users];
 }
 
 /** The line of a session that --if-needed left alone. */
-export function validLine({ session, expires, secondsLeft }: Status, now: number): string {
-  return `${session.name}: session valid until ${expires ? moment(expires, now) : '?'} (${span(secondsLeft ?? 0)} left)\n`;
+export function validText({ session, status }: Checked, run: Run): string {
+  const left = `(${span(status.secondsLeft ?? 0)} left)`;
+  return `${startLine(session, run)} session valid ${describeEnd(status, run.now)} ${left}\n`;
 }
 
-export function clearedLine(session: SessionProfile, { expires, state }: Status, path: string, now: number): string {
-  if (!session.hasSession) return `${session.name}: no session in ${path}\n`;
-  const still =
-    state === 'expired' ? 'it has ended' : `AWS honours it until ${expires ? moment(expires, now) : 'it ends'}`;
-  return `${session.name}: session removed from ${path}; ${still}\n`;
+/** `status` is what the file said before the session was removed. */
+export function clearedText({ session, status }: Checked, run: Run): string {
+  const end = status.expires ? describeEnd(status, run.now) : 'until it expires';
+  const rest = status.state === 'expired' ? 'it has expired' : `AWS accepts it ${end}`;
+  const what = status.state === 'never' ? `no session in ${run.path}` : `session removed from ${run.path}; ${rest}`;
+  return `${startLine(session, run)} ${what}\n`;
 }
+
+/** What a person should know about a session just granted, in seconds; `clockAhead` is negative where their clock is behind. */
+export function findGrantNotes(lasts: number, asked: number, clockAhead: number): string[] {
+  const reason = lasts > 3600 ? '' : ': root user keys get one hour at most';
+  const off = `${span(Math.abs(clockAhead))} ${clockAhead > 0 ? 'ahead of' : 'behind'} STS`;
+  const notes: string[] = [];
+  // the end is cut to whole seconds
+  if (lasts < asked - 60) notes.push(`STS granted ${span(lasts)} instead of ${span(asked)}${reason}`);
+  if (clockAhead !== 0) notes.push(`this computer's clock is ${off}: set it, or --check is wrong`);
+  return notes;
+}
+
+/** The one line that stands for the notes when a section is new. */
+export function countNotes(name: string, count: number): string {
+  return `${count} ${count === 1 ? 'note' : 'notes'} on this layout: refresh-mfa --check ${typed([name])}`;
+}
+
+const colors: Readonly<Record<State, Part['color']>> = { valid: 'green', due: 'yellow', expired: 'red', never: 'red' };
 
 /** One aligned line a session. */
-export function checkLines(all: readonly Status[], now: number, colour: boolean): string {
-  const rows = all.map((status) => ({ status, name: printable(status.session.name), when: when(status, now) }));
-  const widest = (column: 'name' | 'when') => rows.reduce((width, row) => Math.max(width, row[column].length), 0);
-  const [nameWidth, whenWidth] = [widest('name'), widest('when')];
-  const lines = rows.map(({ status: { state, secondsLeft }, name, when }) => {
-    const word = (state === 'never' ? 'never refreshed' : state).padEnd(7);
+export function checkText(all: readonly Checked[], now: number): Text {
+  const names = all.map(({ session }) => oneLine(session.name));
+  const ends = all.map(({ status }) => describeEnd(status, now));
+  const [nameWidth, endWidth] = [widest(names), widest(ends)];
+  return all.flatMap(({ status: { state, secondsLeft } }, row) => {
     const left = secondsLeft ? `${span(secondsLeft)} left` : '';
-    return `${name.padEnd(nameWidth)}  ${colour ? paint(word, state) : word}  ${when.padEnd(whenWidth)}  ${left}`.trimEnd();
+    const text = state === 'never' ? 'never refreshed' : state.padEnd(7);
+    const rest = `  ${ends[row]?.padEnd(endWidth)}  ${left}`.trimEnd();
+    return [`${names[row]?.padEnd(nameWidth)}  `, { text, color: colors[state] }, `${rest}\n`];
   });
-  return lines.map((line) => `${line}\n`).join('');
 }
 
-function when({ state, expires }: Status, now: number): string {
+function describeEnd({ state, expires }: Status, now: number): string {
   if (state === 'never') return '';
-  if (!expires) return 'end not recorded';
-  return `${state === 'expired' ? 'since' : 'until'} ${moment(expires, now)}`;
+  return expires ? `${state === 'expired' ? 'since' : 'until'} ${moment(expires, now)}` : 'end not recorded';
 }
 
-function paint(word: string, state: Status['state']): string {
-  return `\x1b[${state === 'valid' ? 32 : state === 'due' ? 33 : 31}m${word}\x1b[39m`;
-}
-
-/** The document of --json; the README describes its shape, which only ever grows. */
-export function checkJson(all: readonly Status[], notes: (session: SessionProfile) => readonly string[]): string {
-  const sessions = all.map(({ session, state, expires, secondsLeft }) => ({
+/** The document of --json; its shape only ever grows. */
+export function checkJson(all: readonly Checked[], notes: (session: SessionProfile) => readonly string[]): string {
+  const sessions = all.map(({ session, status: { state, expires, secondsLeft = null } }) => ({
     profile: session.name,
     source: session.source ?? null,
     state,
     expires: expires ? timestamp(expires) : null,
-    secondsLeft: secondsLeft ?? null,
+    secondsLeft,
     roles: session.roles.map(({ name }) => name),
     notes: notes(session),
   }));
-  return `${JSON.stringify({ sessions }, undefined, 2)}\n`;
+  // JSON.stringify leaves these as they are, and they would be printed as blanks
+  const unicode = (character: string) => `\\u00${character.charCodeAt(0).toString(16)}`;
+  return `${JSON.stringify({ sessions }, undefined, 2).replace(/[\x7f-\x9f]/g, unicode)}\n`;
 }
 
-/** What the reminder says; it names the command to type. */
-export function reminder(due: readonly Status[]): string {
+const dueWords = { valid: '', due: 'is about to expire', expired: 'has expired', never: 'does not exist yet' };
+
+/** What --notify says: what is due and the command to type, and why the check failed. */
+export function reminder(due: readonly Checked[], failures: readonly unknown[]): string {
   const names = due.map(({ session }) => session.name);
-  const words = [...(names.some((name) => name.startsWith('-')) ? ['--'] : []), ...names.map(shellWord)];
-  const [first] = due;
-  const what =
-    names.length > 1
-      ? `the sessions of ${names.join(', ')} are due`
-      : `the session of ${names[0]} ${first?.state === 'expired' ? 'has expired' : first?.state === 'never' ? 'is not there yet' : 'is about to end'}`;
-  return `${what}: type refresh-mfa ${words.join(' ')}`;
+  const one = due.map(({ session, status }) => `the session of ${session.name} ${dueWords[status.state]}`);
+  const what = due.length > 1 ? `the sessions of ${few(names)} are due` : one[0];
+  const parts = [
+    what && `${what}: type refresh-mfa ${names.length > 5 ? '--check' : typed(names)}`,
+    failures.length > 0 && `the check failed: ${describe(failures[0])}`,
+  ];
+  return oneLine(parts.filter(Boolean).join('; '));
 }
 
-/** RFC 3339 in UTC, to the second: what `x_security_token_expires` holds. */
-export function timestamp(date: Date): string {
-  return date.toISOString().replace(/\.\d+Z$/, 'Z');
+/** Names as arguments in a shell. */
+function typed(names: readonly string[]): string {
+  return [...(names.some((name) => name.startsWith('-')) ? ['--'] : []), ...names.map(shellWord)].join(' ');
 }
 
 /** Local time: `20:31`, `tomorrow 08:31`, `2026-11-20 08:31`. */
 function moment(date: Date, now: number): string {
-  const two = (number: number) => String(number).padStart(2, '0');
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  const today = new Date(now);
-  const day = new Date(today.getFullYear(), today.getMonth(), today.getDate());
-  const days = Math.round(
-    (new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime() - day.getTime()) / 86_400_000,
-  );
-  if (days === 0) return time;
-  if (days === 1) return `tomorrow ${time}`;
-  if (days === -1) return `yesterday ${time}`;
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+  const local = (date: Date) => new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString();
+  const [day = '', time = ''] = local(date).split(/[T.]/);
+  const days = (Date.parse(day) - Date.parse(local(new Date(now)).slice(0, 10))) / 86_400_000;
+  const word = days === 0 ? '' : days === 1 ? 'tomorrow ' : days === -1 ? 'yesterday ' : `${day} `;
+  return `${word}${time.slice(0, 5)}`;
 }
 
 /** Seconds as `12 h`, `1 h 30 min`, `45 min`, `less than a minute`. */
 function span(seconds: number): string {
   const minutes = Math.round(seconds / 60);
-  if (minutes < 1) return 'less than a minute';
-  const hours = Math.floor(minutes / 60);
-  const rest = minutes % 60;
-  return [hours > 0 ? `${hours} h` : '', rest > 0 ? `${rest} min` : ''].filter(Boolean).join(' ');
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return [hours && `${hours} h`, rest && `${rest} min`].filter(Boolean).join(' ') || 'less than a minute';
 }
