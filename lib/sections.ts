@@ -1,10 +1,10 @@
-// Bounds and values are what botocore's reader (Python's RawConfigParser) makes of the file, since every `aws` command
-// judges by it; what the other SDKs read differently is refused where it touches a section that is to be written.
-// `ini` would drop `[x] # note` and put its keys into the section before, so it never sees a whole file.
+// The grammar of one file. Sections and values are what botocore reads (Python's RawConfigParser), since every `aws` command
+// goes by that; `findAmbiguity` says where the SDKs for JavaScript and Go read something else.
+// `ini` drops `[x] # note` and puts its keys into the section before, so it never sees a whole file.
 import { isUtf8 } from 'node:buffer';
 import { UserError } from './errors';
 
-/** One `key = value`. Lines are indexes into the document's lines; `end` is the first line that is no longer part of it. */
+/** One `key = value`. Lines are indexes into the document's lines; `end` is the first line behind it. */
 export interface Entry {
   /** In lower case, as botocore compares keys. */
   readonly key: string;
@@ -23,132 +23,99 @@ export interface Section {
 export interface Document {
   /** As it is shown to the person, e.g. `~/.aws/credentials`. */
   readonly path: string;
-  /** Each with its own line ending, so that joining them gives the file. */
+  /** Each with its own line ending: joined, they are the file. */
   readonly lines: readonly string[];
   readonly sections: ReadonlyMap<string, Section>;
-  /** Indented `[name]` lines: part of the value above for botocore, a section of their own for other SDKs. */
-  readonly hidden: readonly { readonly name: string; readonly line: number; readonly section: string }[];
+  /** Lines with an indented `[name]`: part of the value above to botocore, a header to other SDKs. */
+  readonly hidden: ReadonlySet<number>;
 }
+
+/** Keys to set in a section; undefined removes one. */
+export type Values = Readonly<Record<string, string | undefined>>;
 
 /** Botocore copies this section's keys into every other one of the file. */
 export const DEFAULTS = 'DEFAULT';
 
 /**
- * Reads a config or credentials file whose bytes are given; `path` is only shown.
- * @throws UserError `config` with file and line for everything botocore refuses as a whole (so that no `aws` command would
- * work at all) and for what its readers take differently line by line: not UTF-8, a byte order mark, control characters
+ * Reads a config or credentials file; `path` is only shown.
+ * @throws UserError `config` for what botocore refuses as a whole, so that no `aws` command works, and for characters that its
+ * readers take differently: not UTF-8, a byte order mark, control characters
  */
 export function parse(bytes: Uint8Array, path: string): Document {
-  const text = decode(bytes, path);
-  const lines = text.match(/[^\n]*\n|[^\n]+/g) ?? [];
+  const lines = decode(bytes, path).match(/[^\n]*\n|[^\n]+/g) ?? [];
   const sections = new Map<string, Section>();
-  const hidden: { name: string; line: number; section: string }[] = [];
+  const hidden = new Set<number>();
   let section: Section | undefined;
   let entry: Entry | undefined;
+  let isBlock = false;
   let level = 0;
-  for (const [index, line] of lines.entries()) {
-    const content = line.trim();
+  for (const [line, text] of lines.entries()) {
+    const content = text.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) continue;
-    const indent = line.length - line.trimStart().length;
-    const header = content.startsWith('[') ? /^\[([^\n]+)\]/.exec(content) : null;
+    const indent = text.length - text.trimStart().length;
+    const header = /^\[(.+)\]/s.exec(content)?.[1];
     if (section && entry && indent > level) {
-      if (header?.[1]) hidden.push({ name: header[1], line: index, section: section.name });
-      if (/^(\n|$)/.test(entry.value) && !isNested(content)) throw noAssignment(path, index);
+      if (content.startsWith('[')) hidden.add(line);
+      if (isBlock && !isNested(content)) throw explainAssignment(path, line);
       entry.value += `\n${content}`;
-      entry.end = index + 1;
+      entry.end = line + 1;
       continue;
     }
     level = indent;
-    if (header?.[1]) {
-      const name = header[1];
-      const twin = sections.get(name);
-      if (twin && name !== DEFAULTS) {
-        throw refusal(
-          path,
-          index,
-          `[${name}] is there twice (first in line ${twin.line + 1})`,
-          'make one section of the two',
-        );
+    if (header !== undefined) {
+      const first = sections.get(header);
+      if (first && header !== DEFAULTS) {
+        throw explain(path, line, `duplicate section [${header}]`, 'merge the two sections', first.line);
       }
-      section = twin ?? { name, line: index, entries: new Map() };
-      sections.set(name, section);
+      section = first ?? { name: header, line, entries: new Map() };
+      sections.set(header, section);
       entry = undefined;
       continue;
     }
     if (!section) {
-      throw refusal(
-        path,
-        index,
-        'a line before the first [section]',
-        'move it below its [section], or put # before it',
-      );
+      throw explain(path, line, 'line before the first [section]', 'move it below its [section], or put # in front');
     }
-    const delimiter = requireDelimiter(content, path, index);
+    const delimiter = content.search(/[=:]/);
+    if (delimiter < 1) throw explainAssignment(path, line);
     const key = content.slice(0, delimiter).trim().toLowerCase();
-    const twin = section.entries.get(key);
-    if (twin) {
-      const first = `first in line ${twin.line + 1}`;
-      throw refusal(
-        path,
-        index,
-        `${isName(key) ? key : 'a key'} is there twice in [${section.name}] (${first})`,
-        'delete the one that is out of date',
-      );
+    const first = section.entries.get(key);
+    if (first) {
+      // part of a token may stand where a key should; names are shorter than any secret
+      const shown = /^[\w.-]{1,39}$/.test(key) ? ` ${key}` : '';
+      const what = `duplicate key${shown} in [${section.name}]`;
+      throw explain(path, line, what, 'delete the outdated line', first.line);
     }
-    entry = { key, value: content.slice(delimiter + 1).trim(), line: index, end: index + 1 };
+    entry = { key, value: content.slice(delimiter + 1).trim(), line, end: line + 1 };
+    isBlock = entry.value === '';
     section.entries.set(key, entry);
   }
   return { path, lines, sections, hidden };
 }
 
 function decode(bytes: Uint8Array, path: string): string {
-  if (!isUtf8(bytes)) {
-    const hint = 'save it again as UTF-8 (an editor can; so can iconv -f latin1 -t utf-8)';
-    throw refusal(path, firstBadLine(bytes), 'bytes that are not UTF-8', hint);
-  }
   const text = Buffer.from(bytes).toString();
-  // Python takes some of these for blanks or line ends and JavaScript does not; after this trim() and \n mean the same to both.
-  const odd = /[\0\x1c-\x1f\x85\ufeff]|\r(?!\n)/.exec(text);
+  // Python takes some of these for blanks or line ends, JavaScript does not; without them trim() and \n mean the same to both
+  const odd = (isUtf8(bytes) ? /[\0\x1c-\x1f\x85\ufeff]|\r(?!\n)/ : /\ufffd/).exec(text);
   if (!odd) return text;
   const line = text.slice(0, odd.index).split('\n').length - 1;
-  if (odd[0] === '\ufeff') throw refusal(path, line, 'a byte order mark', 'save the file as UTF-8 without BOM');
+  if (odd[0] === '\ufffd') throw explain(path, line, 'not UTF-8', 'save it as UTF-8 (iconv -f latin1 -t utf-8)');
+  if (odd[0] === '\ufeff') throw explain(path, line, 'byte order mark', 'save the file as UTF-8 without BOM');
   const name = `U+${odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
-  throw refusal(path, line, `a control character (${name})`, 'delete that character');
+  throw explain(path, line, `control character ${name}`, 'delete that character');
 }
 
-/** No character of UTF-8 but the line feed itself has its byte. */
-function firstBadLine(bytes: Uint8Array): number {
-  let line = 0;
-  let start = 0;
-  for (let end = bytes.indexOf(10); end >= 0 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(10, start)) {
-    start = end + 1;
-    line++;
-  }
-  return line;
-}
-
-/** Botocore wants a `=` in each line of a nested block, and there, but not elsewhere, ends lines at these characters, too. */
+/** In a nested block botocore wants a `=` in each line, and ends lines at these characters, too. */
 function isNested(content: string): boolean {
   return content.split(/[\v\f\u2028\u2029]/).every((part) => part.trim() === '' || part.includes('='));
 }
 
-/** Part of a token may stand where a key should. Names are shorter than any secret. */
-function isName(key: string): boolean {
-  return /^[\w.-]{1,39}$/.test(key);
+function explainAssignment(path: string, line: number): UserError {
+  return explain(path, line, 'not a key = value line', 'write it as key = value, or put # in front');
 }
 
-function requireDelimiter(content: string, path: string, line: number): number {
-  const delimiter = content.search(/[=:]/);
-  if (delimiter > 0) return delimiter;
-  throw noAssignment(path, line);
-}
-
-function noAssignment(path: string, line: number): UserError {
-  return refusal(path, line, 'a line that is no key = value', 'write it as key = value, or put # before it');
-}
-
-function refusal(path: string, line: number, what: string, hint: string): UserError {
-  return new UserError('config', `${path} line ${line + 1}: ${what}, so no aws command can read the file`, hint);
+function explain(path: string, line: number, what: string, hint: string, first?: number): UserError {
+  const where = `${path}:${line + 1}${first === undefined ? '' : `, first in line ${first + 1}`}`;
+  return new UserError('config', `${what} (${where})`, `${hint}: until then, no aws command can read the file`);
 }
 
 /** The keys of an indented block such as `sts =` in `[services name]`; empty if the value is no such block. */
@@ -160,53 +127,61 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * A line that is part of the value above it for botocore, and a key for the JS SDK, which would believe it since it stands
- * below where the session's is to be set. In a block such as `s3 =` it is a key of that block for both.
- * @param own the keys that `splice` is to set or remove
+ * The first line that makes SDKs disagree about this section, as it is once these keys of it are set or removed: a header of
+ * the section, or of the one behind it, that one reader sees and another does not; a key to one that is part of a value to another.
  */
-export function findMisread({ lines, sections }: Document, name: string, own: readonly string[]): number | undefined {
-  const entries = sections.get(name)?.entries ?? new Map<string, Entry>();
-  const last = [...entries.values()].findLast(({ key }) => own.includes(key));
-  for (const { line, end } of entries.values()) {
-    const isBlock = /^[^=]*=\s*$/.test(lines[line] ?? '');
-    for (let inside = line + 1; inside < end && !isBlock; inside++) {
-      const read = /^\s*(aws_access_key_id|aws_secret_access_key|aws_session_token)\s*=\s*\S/.exec(lines[inside] ?? '');
-      const set = entries.get(read?.[1] ?? '') ?? last;
-      if (read && set && set.line < inside) return inside;
+export function findAmbiguity({ lines, sections, hidden }: Document, name: string, own: readonly string[]) {
+  const keys = new Map([...(sections.get(name)?.entries.values() ?? [])].map((entry) => [entry.line, entry]));
+  let current: string | undefined;
+  let isBlock = false;
+  for (const [line, text] of lines.entries()) {
+    const content = text.trim();
+    if (content.startsWith('[')) {
+      const [read, ...others] = readHeaders(content);
+      const botocore = hidden.has(line) ? undefined : read;
+      const readings = [botocore, ...others];
+      const sides = readings.includes(undefined) ? [...readings, current] : readings;
+      if (sides.includes(name) && new Set(readings).size > 1) return { line, isHeader: true };
+      current = botocore ?? current;
+      isBlock = false;
+    } else if (current === name) {
+      const entry = keys.get(line);
+      if (entry && own.includes(entry.key)) {
+        if (/^\S/.test(text)) isBlock = false;
+        if (isBlock) return { line, isHeader: false };
+        if (entry.end > line + 1) return { line: line + 1, isHeader: false };
+        continue;
+      }
+      const value = readValue(content);
+      // for the JS SDK a block ends at a key in column 1 that has a value
+      if (value !== undefined && (value === '' || /^\S/.test(text))) isBlock = value === '';
+      if (value && !entry && !isBlock) return { line, isHeader: false };
     }
   }
   return undefined;
 }
 
+/** The name that a line is the header of to botocore, the JS SDK, Go, and to readers that allow a prefix in both files. */
+export function readHeaders(content: string): (string | undefined)[] {
+  const inside = (text = '') => /^\[(.+)\]$/s.exec(text.trim())?.[1];
+  const botocore = /^\[(.+)\]/s.exec(content)?.[1];
+  const prefixed = botocore?.replace(/^\s*profile\s+(["']?)(.*)\1\s*$/s, '$2');
+  return [botocore, inside(content.split(/\s[#;]/)[0]), inside(content.split(/[#;]/)[0])?.trim(), prefixed];
+}
+
+/** The value in a line to the JS SDK, which knows no `:` and cuts comments off; undefined if it is no `key = value`. */
+function readValue(content: string): string | undefined {
+  return /^[^=]+=(.*)$/s.exec(content.split(/(?:^|\s)[#;]/)[0] ?? '')?.[1]?.trim();
+}
+
 /**
- * The file's text with keys of one section set, or removed where the value is undefined, and every other byte as it was. An
- * existing line keeps its place, its indentation and its blanks around `=`; new lines come behind the section's last entry
- * and are indented as that one is, because botocore glues a deeper line to the value above it. A section that is not there
- * goes to the end of the file.
+ * The file's text with keys of one section set or removed, and every other byte as it was. An existing line keeps its place,
+ * its indentation and its blanks around `=`; new lines come behind the section's last entry and are indented as that one is,
+ * because botocore glues a deeper line to the value above it. A section that is not there goes to the end of the file.
  */
-export function splice(document: Document, name: string, values: Readonly<Record<string, string | undefined>>): string {
+export function splice(document: Document, name: string, values: Values): string {
   const section = document.sections.get(name);
-  const wanted = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
-  if (!section) return wanted.length > 0 ? append(document, name, wanted) : document.lines.join('');
-  const lines = [...document.lines];
-  const entries = [...section.entries.values()];
-  for (const entry of entries) {
-    if (!Object.hasOwn(values, entry.key)) continue;
-    const value = values[entry.key];
-    lines.fill('', entry.line + 1, entry.end);
-    lines[entry.line] = value === undefined ? '' : rewritten(lines[entry.line] ?? '', entry.key, value);
-  }
-  const missing = wanted.filter(([key]) => !section.entries.has(key));
-  if (missing.length > 0) {
-    const last = entries.findLast((entry) => Object.hasOwn(values, entry.key)) ?? entries.at(-1);
-    const at = last ? last.end : section.line + 1;
-    const eol = lineEnding(document);
-    const indent = indentation(document.lines[last?.line ?? nextContent(document, at)] ?? '');
-    if (at > 0 && !/(^|\n)$/.test(lines[at - 1] ?? '')) lines[at - 1] += eol;
-    lines.splice(at, 0, ...missing.map(([key, value]) => `${indent}${key} = ${value}${eol}`));
-  }
-  const text = lines.join('');
-  return isOpen(document) ? text.replace(/\r?\n$/, '') : text;
+  return section ? finish(document, edit(document, section, values)) : append(document, name, values);
 }
 
 /**
@@ -216,49 +191,66 @@ export function splice(document: Document, name: string, values: Readonly<Record
 export function unsplice(document: Document, name: string, keys: readonly string[]): string {
   const section = document.sections.get(name);
   if (!section) return document.lines.join('');
-  const text = splice(document, name, Object.fromEntries(keys.map((key) => [key, undefined])));
-  const removed = [...section.entries.values()].filter((entry) => keys.includes(entry.key));
-  const next =
-    [...document.sections.values()].find((other) => other.line > section.line)?.line ?? document.lines.length;
-  const kept = (line: number) => !removed.some((entry) => line >= entry.line && line < entry.end);
-  const body = document.lines.slice(section.line + 1, next);
-  const left = body.some((line, index) => line.trim() !== '' && kept(section.line + 1 + index));
+  const lines = edit(document, section, Object.fromEntries(keys.map((key) => [key, undefined])));
+  const next = lines.slice(section.line + 1).find((text) => text.trim() !== '');
   // botocore takes an indented header for a part of the value above, unless another header stands between
-  if (left || /^\s/.test(document.lines[next] ?? '')) return text;
-  const lines = document.lines.filter((_, index) => kept(index) && index !== section.line);
-  if (section.line > 0 && document.lines[section.line - 1]?.trim() === '') lines.splice(section.line - 1, 1);
-  const rest = lines.join('');
-  return isOpen(document) ? rest.replace(/\r?\n$/, '') : rest;
+  if (next === undefined || next.startsWith('[')) {
+    lines[section.line] = '';
+    if (lines[section.line - 1]?.trim() === '') lines[section.line - 1] = '';
+  }
+  return finish(document, lines);
+}
+
+/** The document's lines, with new ones behind the line that they follow. Keys have one line each: see `findAmbiguity`. */
+function edit(document: Document, section: Section, values: Values): string[] {
+  const lines = [...document.lines];
+  const entries = [...section.entries.values()];
+  const own = entries.filter(({ key }) => Object.hasOwn(values, key));
+  for (const { key, line } of own) {
+    const value = values[key];
+    lines[line] = value === undefined ? '' : rewrite(lines[line] ?? '', key, value);
+  }
+  const missing = Object.keys(values).filter((key) => values[key] !== undefined && !section.entries.has(key));
+  if (missing.length === 0) return lines;
+  const text = ({ line }: Entry) => document.lines[line] ?? '';
+  // what is indented below a block belongs to the block for the JS SDK
+  const block = entries.find((entry) => /^\s/.test(text(entry)) && readValue(text(entry)) === '');
+  const last = own.at(-1) ?? (block ? undefined : entries.at(-1));
+  const at = last?.end ?? block?.line ?? section.line + 1;
+  const follows = last ?? block;
+  const indent = /^[^\S\r\n]*/.exec(follows ? text(follows) : findContent(document, at))?.[0] ?? '';
+  const eol = lineEnding(document);
+  if (!/(^|\n)$/.test(lines[at - 1] ?? '')) lines[at - 1] += eol;
+  lines[at - 1] += missing.map((key) => `${indent}${key} = ${values[key]}${eol}`).join('');
+  return lines;
+}
+
+function findContent({ lines }: Document, from: number): string {
+  return lines.slice(from).find((text) => /^\s*[^\s#;]/.test(text)) ?? '';
+}
+
+/** A last line without a line ending stays so. */
+function finish({ lines }: Document, edited: readonly string[]): string {
+  const text = edited.join('');
+  return lines.at(-1)?.endsWith('\n') === false ? text.replace(/\r?\n$/, '') : text;
 }
 
 /** Always behind a blank line, and with a newline at the end only if there was one: so `unsplice` knows what to take away. */
-function append(document: Document, name: string, values: readonly (readonly [string, string])[]): string {
+function append(document: Document, name: string, values: Values): string {
   const eol = lineEnding(document);
-  const section = [`[${name}]`, ...values.map(([key, value]) => `${key} = ${value}`)].join(eol);
+  const set = Object.keys(values).filter((key) => values[key] !== undefined);
   const before = document.lines.join('');
+  const section = [`[${name}]`, ...set.map((key) => `${key} = ${values[key]}`)].join(eol);
   if (before === '') return section + eol;
   return before.endsWith('\n') ? before + eol + section + eol : before + eol + eol + section;
 }
 
 /** The JS SDK finds only lower-case keys before `=`, so both are put right on the way. */
-function rewritten(line: string, key: string, value: string): string {
-  const [, indent = '', before = ' ', after = ' '] = /^(\s*)[^=:]*?([^\S\n]*)[=:]([^\S\r\n]*)/.exec(line) ?? [];
-  return `${indent}${key}${before}=${after}${value}${/\r?\n$/.exec(line)?.[0] ?? ''}`;
+function rewrite(text: string, key: string, value: string): string {
+  const [, indent = '', before = ' ', after = ' '] = /^(\s*)[^=:]*?([^\S\n]*)[=:]([^\S\r\n]*)/.exec(text) ?? [];
+  return `${indent}${key}${before}=${after}${value}${/\r?\n$/.exec(text)?.[0] ?? ''}`;
 }
 
-/** Whether the last line has no line ending. */
-function isOpen(document: Document): boolean {
-  return document.lines.at(-1)?.endsWith('\n') === false;
-}
-
-function lineEnding(document: Document): string {
-  return document.lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
-}
-
-function indentation(line: string): string {
-  return /^[^\S\r\n]*/.exec(line)?.[0] ?? '';
-}
-
-function nextContent(document: Document, from: number): number {
-  return document.lines.findIndex((line, index) => index >= from && /^\s*[^\s#;]/.test(line));
+function lineEnding({ lines }: Document): string {
+  return lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
 }
