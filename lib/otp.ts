@@ -1,74 +1,127 @@
-import type { ReadStream, WriteStream } from 'node:tty';
-import type { Environment } from './command';
-import { UserError } from './errors';
-import type { Setting } from './profiles';
+// Where a code comes from: the command line, a command, standard input or a person.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printable, UserError } from './errors';
+import type { Setting } from './files';
+import { type Environment, maxBytes, type Runtime } from './shell';
 
-/** Gives one six-digit code. `signal` ends the asking when there is no use for a code any more. */
-export type CodeSource = (signal: AbortSignal) => Promise<string>;
-
-/** Where questions are asked; the process itself is one, which makes its streams when they are first looked at. */
-export interface Terminal {
-  readonly stdin: ReadStream;
-  readonly stderr: WriteStream;
+export interface CodeSource {
+  /** How many codes it may be asked for when STS does not accept one. */
+  readonly attempts: number;
+  /** Gives six digits. When `signal` aborts, nobody wants them any more. */
+  ask(signal: AbortSignal): Promise<string>;
+  /** Waits until it can have another code. */
+  next?(signal: AbortSignal): Promise<void>;
 }
 
-/** A pipe that nobody fills must not hold a script forever; a code is good for little more than this anyway. */
+/** A pipe that nobody fills must not hold up a script. */
 const pipeSeconds = 60;
 /** Long enough to find the key and touch it. */
 const processSeconds = 60;
+/** Devices show a new code every 30 seconds of the clock (RFC 6238). */
+const stepMs = 30_000;
 
-/** The six digits of what was typed or pasted: blanks dropped, full-width digits taken, leading zeros kept. */
+const digitsHint = 'enter the six digits on your device';
+
+export function cancelled(): UserError {
+  return new UserError('interrupted', 'cancelled');
+}
+
+/** Blanks, control characters and the marks of a bracketed paste are dropped, full-width digits taken, leading zeros kept. */
 function parseCode(text: string): string | undefined {
-  const digits = text.normalize('NFKC').replace(/[\s\u200b-\u200d\u2060\ufeff]/g, '');
+  const digits = text.normalize('NFKC').replace(/\x1b\[20[01]~|[\s\x00-\x1f\x7f\u200b-\u200d\u2060\ufeff]/g, '');
   return /^\d{6}$/.test(digits) ? digits : undefined;
 }
 
-/** `--token-code`, read before anything else is done. */
+/** @throws UserError `usage` */
 export function parseTokenCode(text: string): string {
   const code = parseCode(text);
   if (code) return code;
-  throw new UserError('usage', '--token-code is not six digits', 'type the six digits that the device shows');
+  throw new UserError('usage', '--token-code is not six digits', digitsHint);
 }
 
-/** Asks on the terminal until six digits come. Ctrl-C, Ctrl-D and Esc end in `interrupted`. */
-export function terminalSource(message: string, terminal: Terminal): CodeSource {
-  return async (signal) => {
-    for (;;) {
-      const code = parseCode(await ask({ type: 'text', message }, terminal, signal));
-      if (code) return code;
-      terminal.stderr.write('six digits are needed, as the device shows them\n');
-    }
+/** The code of `--token-code`. */
+export function fixedSource(code: string): CodeSource {
+  return { attempts: 1, ask: async () => code };
+}
+
+/** Asks on the terminal until six digits come. */
+export function terminalSource(message: string, runtime: Runtime): CodeSource {
+  const ask = async (signal: AbortSignal): Promise<string> => {
+    const code = parseCode(await askTerminal({ type: 'text', message: printable(message) }, runtime, signal));
+    if (code) return code;
+    runtime.stderr.write(`${digitsHint}\n`);
+    return ask(signal);
   };
+  return { attempts: 3, ask };
 }
 
 /** Lets the person choose one of the names with the arrow keys. */
-export function chooseProfile(names: readonly string[], terminal: Terminal): Promise<string> {
-  const choices = names.map((name) => ({ title: name, value: name }));
-  return ask({ type: 'select', message: 'which profile?', choices }, terminal);
+export function chooseProfile(names: readonly string[], runtime: Runtime, signal: AbortSignal): Promise<string> {
+  const choices = names.map((name) => ({ title: printable(name), value: name }));
+  return askTerminal({ type: 'select', message: 'which profile?', choices }, runtime, signal);
 }
 
 type Question = { type: 'text' | 'select'; message: string; choices?: { title: string; value: string }[] };
 
-async function ask(question: Question, terminal: Terminal, signal?: AbortSignal): Promise<string> {
+/** What we use of an open question of prompts. */
+interface Prompt {
+  firstRender: boolean;
+  readonly closed?: boolean;
+  render(): void;
+  abort(): void;
+  reset(): void;
+  /** Takes a key that has no meaning of its own. */
+  _(text: string | undefined, key: { readonly name?: string; readonly ctrl: boolean }): void;
+}
+
+/** @throws UserError `interrupted` for Ctrl-C, Ctrl-D, Esc, and when `signal` aborts */
+async function askTerminal(question: Question, runtime: Runtime, signal: AbortSignal): Promise<string> {
+  const { stdin, stderr } = runtime;
   // Loading prompts takes as long as all that came before; its first act is to draw this line anew. Keys wait for it, unseen.
   const line = `? ${question.message} › `;
-  if (question.type === 'text' && line.length < terminal.stderr.columns) {
-    terminal.stdin.setRawMode(true);
-    terminal.stderr.write(line);
+  if (question.type === 'text' && line.length < stderr.columns) {
+    stdin.setRawMode(true);
+    stderr.write(line);
   }
   const { default: prompts } = await import('prompts');
-  const { answer } = await prompts({
-    ...question,
-    name: 'answer',
-    stdin: terminal.stdin,
-    stdout: terminal.stderr,
-    onRender(this: { abort(): void; closed?: boolean; firstRender: boolean }) {
-      if (this.firstRender) signal?.addEventListener('abort', () => this.closed || this.abort(), { once: true });
-    },
-  });
-  // prompts answers a cancelled question with nothing at all, and the program would go on
-  if (typeof answer !== 'string') throw new UserError('interrupted', 'interrupted, nothing more was changed');
+  // prompts ticks an answer that STS has not seen yet, and ignores NO_COLOR
+  const write = (text: string) => {
+    const unticked = text.replace(/(\x1b\[32m)?[✔√](\x1b\[39m)?/, '?');
+    return stderr.write(runtime.env.NO_COLOR ? unticked.replace(/\x1b\[[\d;]*m/g, '') : unticked);
+  };
+  const stdout = Object.create(stderr, { write: { value: write } });
+  let prompt: Prompt | undefined;
+  const onRender = function (this: Prompt) {
+    if (prompt) return;
+    prompt = this;
+    const insert = this._.bind(this);
+    this._ = (text, key) => {
+      if (key.ctrl && key.name === 'z') suspend(this, runtime);
+      else if (key.ctrl && key.name === 'u') this.reset();
+      else if (text && !/\p{Cc}/u.test(text)) insert(text, key);
+    };
+  };
+  signal.addEventListener('abort', () => prompt?.closed || prompt?.abort(), { once: true });
+  const { answer } = signal.aborted ? {} : await prompts({ ...question, name: 'answer', stdin, stdout, onRender });
+  stdin.setRawMode(false);
+  // prompts answers a cancelled question with nothing at all
+  if (typeof answer !== 'string') throw cancelled();
   return answer;
+}
+
+/** Ctrl-Z: leaves the terminal as it was, stops all that the shell started with us, and draws the question again when woken. */
+function suspend(prompt: Prompt, runtime: Runtime): void {
+  const { stdin, stderr } = runtime;
+  if (runtime.platform === 'win32') return;
+  stdin.setRawMode(false);
+  stderr.write('\x1b[?25h\n');
+  runtime.once('SIGCONT', () => {
+    if (prompt.closed) return;
+    stdin.setRawMode(true);
+    prompt.firstRender = true;
+    prompt.render();
+  });
+  runtime.kill(0, 'SIGTSTP');
 }
 
 export interface Pipe {
@@ -78,50 +131,62 @@ export interface Pipe {
 }
 
 /** One line of standard input a profile, for when there is no terminal. */
-export function openPipe(terminal: Terminal): Pipe {
+export function openPipe(runtime: Runtime): Pipe {
   let lines: AsyncIterator<string> | undefined;
-  const ask = async (profile: string) => {
-    if (!lines) {
-      const { createInterface } = await import('node:readline');
-      lines = createInterface({ input: terminal.stdin })[Symbol.asyncIterator]();
-    }
-    const line = await withTimeout(lines.next(), pipeSeconds);
+  const ask = async (profile: string, signal: AbortSignal): Promise<string> => {
+    lines ??= readLines(runtime.stdin);
+    const late = sleep(pipeSeconds * 1000, undefined, { ref: false, signal });
+    const line = await Promise.race([lines.next(), late]);
     const code = line && !line.done ? parseCode(line.value) : undefined;
     if (code) return code;
     const why = !line
-      ? `nothing came on standard input within ${pipeSeconds} s`
+      ? `standard input was silent for ${pipeSeconds} s`
       : line.done
-        ? 'there is no terminal to ask on, and standard input is empty'
+        ? 'no terminal, and standard input is empty'
         : 'its line on standard input is not six digits';
     const hint = 'run it in a terminal, give --token-code, or pipe in one code a line';
     throw new UserError('usage', `no code for ${profile}: ${why}`, hint);
   };
-  return { source: (profile) => () => ask(profile), close: () => void (lines && terminal.stdin.destroy()) };
+  return {
+    source: (profile) => ({ attempts: 1, ask: (signal) => ask(profile, signal) }),
+    close: () => void (lines && runtime.stdin.destroy()),
+  };
 }
 
-async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((done) => {
-    timer = setTimeout(done, seconds * 1000, undefined);
-    timer.unref();
-  });
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+/** What is longer than a megabyte is passed on as if it were a line. */
+async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, undefined> {
+  let rest = '';
+  for await (const chunk of stdin.setEncoding('utf8')) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+    if (rest.length > maxBytes) break;
+  }
+  if (rest) yield rest;
+  return undefined;
 }
 
-/** `mfa_process`: a shell command, run with the terminal's stdin and stderr, whose output holds one six-digit group. */
-export function processSource(setting: Setting, env: Environment): CodeSource {
-  return async (signal) => {
-    const { readCommand } = await import('./command');
-    const limits = { seconds: processSeconds, stdin: 'inherit', signal } as const;
-    const { stdout, problem } = await readCommand(setting.value, env, limits);
-    const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
-    const came =
-      problem ?? (codes.length === 0 ? 'printed no six-digit code' : `printed ${codes.length} six-digit codes`);
-    if (problem === undefined && codes[0] && codes.length === 1) return codes[0];
-    throw new UserError(
-      'config',
-      `the mfa_process of ${setting.where} ${came}`,
-      'run that command by hand: it should print one code',
-    );
+/** `mfa_process`: a shell command that has the terminal, and prints one six-digit group. */
+export function processSource(
+  setting: Setting,
+  env: Environment,
+  { now, printNote }: { now(): number; printNote(text: string): void },
+): CodeSource {
+  return {
+    attempts: 2,
+    async ask(signal) {
+      const { readCommand } = await import('./shell');
+      const { stdout, problem } = await readCommand(setting.value, env, { seconds: processSeconds, signal });
+      const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
+      if (!problem && codes[0] && codes.length === 1) return codes[0];
+      const why = problem ?? `printed ${codes.length || 'no'} six-digit codes`;
+      const hint = 'run that command by hand: it should print one code';
+      throw new UserError('config', `mfa_process ${why} (${setting.where})`, hint);
+    },
+    async next(signal) {
+      const wait = stepMs - (now() % stepMs);
+      printNote(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
+      await sleep(wait, undefined, { signal });
+    },
   };
 }

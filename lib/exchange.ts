@@ -1,0 +1,105 @@
+// One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
+import { devNull } from 'node:os';
+import type { UserError } from './errors';
+import { WrongCode } from './failures';
+import type { Identity } from './identity';
+import { type CodeSource, cancelled } from './otp';
+import type { Environment, Runtime } from './shell';
+import type { Granted, Sts } from './sts';
+
+export type { Granted } from './sts';
+
+export interface Plan {
+  readonly identity: Identity;
+  /** In seconds; STS's own 12 hours if undefined. */
+  readonly duration: number | undefined;
+  /** Certificate authorities to trust beside Node's own, PEM. */
+  readonly ca: string | undefined;
+  readonly codes: CodeSource;
+}
+
+export interface Context {
+  readonly env: Environment;
+  readonly runtime: Runtime;
+  /** Ends everything at once: the question, the commands, the call. */
+  readonly signal: AbortSignal;
+  /** In milliseconds. */
+  now(): number;
+  /** For a refused code that is asked for again. */
+  printError(error: UserError): void;
+}
+
+/** How long STS may take before a line says who is being asked. */
+const patienceMs = 500;
+
+/** @throws UserError `interrupted` when the signal aborts or the question is cancelled */
+export async function getSession(plan: Plan, context: Context): Promise<Granted> {
+  const { codes, duration } = plan;
+  const { runtime, printError } = context;
+  const over = new AbortController();
+  const signal = AbortSignal.any([context.signal, over.signal]);
+  try {
+    let code = codes.ask(signal);
+    const opening = open(plan, context, signal, code);
+    for (let attempt = 1; ; attempt++) {
+      const [typed, sts] = await Promise.all([code, opening]);
+      try {
+        return await announce(sts.host, runtime.stderr, sts.getSession(typed, duration));
+      } catch (error) {
+        if (!(error instanceof WrongCode) || attempt >= codes.attempts) throw error;
+        printError(error);
+      }
+      await codes.next?.(signal);
+      code = codes.ask(signal);
+    }
+  } catch (error) {
+    throw context.signal.aborted ? cancelled() : error;
+  } finally {
+    over.abort();
+  }
+}
+
+async function open(
+  { identity, ca }: Plan,
+  context: Context,
+  signal: AbortSignal,
+  code: Promise<unknown>,
+): Promise<Sts> {
+  const { env, runtime, now } = context;
+  let isIdle = true;
+  const typed = () => {
+    isIdle = false;
+  };
+  code.then(typed, typed);
+  await new Promise((shown) => setImmediate(shown));
+  const { openSts } = await loadSts(runtime.env);
+  return openSts(identity, { env, ca, signal, kill: runtime.kill, now, isIdle: () => isIdle });
+}
+
+/**
+ * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
+ * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
+ */
+function loadSts(env: Runtime['env']) {
+  env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  env.AWS_CONFIG_FILE = devNull;
+  env.AWS_SHARED_CREDENTIALS_FILE = devNull;
+  delete env.DEBUG;
+  return import('./sts');
+}
+
+/** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */
+async function announce<T>(host: string, stderr: Runtime['stderr'], answer: Promise<T>): Promise<T> {
+  if (!stderr.isTTY) return answer;
+  let erase = '';
+  const timer = setTimeout(() => {
+    stderr.write(`asking ${host} …`.slice(0, stderr.columns - 1));
+    erase = '\r\x1b[K';
+  }, patienceMs);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+    stderr.write(erase);
+  }
+}

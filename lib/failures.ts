@@ -1,0 +1,191 @@
+// What STS, a proxy or the network said, in words.
+import { printable, shellWord, UserError } from './errors';
+import type { Identity } from './identity';
+
+/** STS did not take the code, and would look at another one. */
+export class WrongCode extends UserError {}
+
+/** Seconds to connect, to the answer's first byte, and to its last. */
+export const limits = { connect: 5, answer: 15, call: 17 };
+
+/** How STS is reached. */
+export interface Route {
+  /** Host and port. */
+  readonly host: string;
+  /** Host and port of the proxy, without name and password. */
+  readonly proxy: string | undefined;
+  /** The environment variable that sets the proxy. */
+  readonly variable: string;
+  /** What the proxy answered to the last CONNECT. */
+  proxyStatus(): number | undefined;
+}
+
+export interface Call {
+  readonly identity: Identity;
+  readonly code: string;
+  readonly route: Route;
+  /** Whether the same code was sent twice. */
+  readonly repeated: boolean;
+}
+
+/** What the SDK throws. An odd body leaves odd types. */
+export interface Failure {
+  readonly name?: unknown;
+  readonly message?: unknown;
+  /** The system's: `ECONNREFUSED`. */
+  readonly code?: string;
+  readonly syscall?: string;
+  /** One an address, where a name has several. */
+  readonly errors?: readonly unknown[];
+  readonly $fault?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly clockSkewCorrected?: boolean };
+}
+
+/**
+ * STS's error code, with a phrase of its message where the code is not enough (of several words, so that it is no user's or policy's
+ * name); then what is wrong; then hints. The first row that fits counts. GetSessionToken needs no permission: no hint asks for one.
+ * {said} quotes the message. It is shown only where it cannot hold a credential: IncompleteSignature may echo the secret key.
+ */
+const refusals = `
+AccessDenied invalid MFA one time pass code
+  STS did not accept the code for {serial}
+  wait for the next code: {used}
+AccessDenied unable to validate MFA code
+  STS could not check the code with {serial}
+  is it a device of the user behind {source}? aws iam list-mfa-devices --profile {word} lists them
+  if it is, it may be out of step: resync it in the IAM console
+AccessDenied with session credentials
+  the keys of {source} are those of a session ({where})
+  STS needs long-lived keys: set source_profile to the profile that has them
+AccessDenied no VPC endpoint policy allows
+  a VPC endpoint policy does not allow GetSessionToken
+  ask the owner of the endpoint to change its policy
+AccessDenied with an explicit deny in
+  {policy} denies GetSessionToken
+  ask its owner to change it
+AccessDenied
+  AWS denied GetSessionToken to the user behind {source}
+  {said}
+InvalidClientTokenId
+  access key not recognized in {region}: {source} ({where})
+  {enable}
+  if the key was deleted or disabled: make a new one in the IAM console, under Security credentials
+SignatureDoesNotMatch scoped to a valid region
+  {host} is not the endpoint of {region}
+  set region, or AWS_REGION, to the region of the endpoint, or correct the endpoint
+SignatureDoesNotMatch signature expired|signature not yet current
+  this computer's clock is too far off for STS
+  set it (timedatectl set-ntp true; on macOS sntp -sS time.apple.com), then use the next code
+RequestExpired|RequestTimeTooSkewed|ExpiredToken
+  this computer's clock is too far off for STS
+  set it (timedatectl set-ntp true; on macOS sntp -sS time.apple.com), then use the next code
+SignatureDoesNotMatch
+  aws_secret_access_key does not fit the access key: {source} ({where})
+  copy it again, whole
+IncompleteSignature
+  STS cannot read the access key: {source} ({where})
+  copy both keys again, each on its own line
+Throttling
+  STS gets too many calls (throttling)
+  wait a minute, then use a new code
+RegionDisabledException
+  STS is not active in {region} for this account
+  set region, or AWS_REGION, to one that is, such as us-east-1
+OptInRequired
+  the AWS account behind {source} is not signed up
+  finish its sign-up in the AWS console, or ask its owner
+ValidationError|InvalidParameter|MalformedInput
+  STS refused the call ({error})
+  {said}
+`;
+
+/** Enabled in every account; regions that came later have to be enabled first. */
+const standardRegions =
+  /^(us-(east|west)-[12]|(ca|eu)-central-1|eu-(north-1|west-[123])|ap-(south-1|southeast-[12]|northeast-[123])|sa-east-1|(cn|us-gov)-.*)$/;
+
+/** An error document of STS, as opposed to whatever else may answer in its place. */
+export function isFromSts({ name, $fault }: Failure): boolean {
+  return $fault !== undefined && /^(?!(Unknown|UnknownError|Error|SyntaxError)$)\w{1,80}$/.test(String(name));
+}
+
+export function notSts(host: string): UserError {
+  const hint = 'log in to the network in a browser, or correct HTTPS_PROXY or the endpoint, then try again';
+  return new UserError('network', `what answered for ${host} is not STS`, hint);
+}
+
+export function explainFailure(error: Failure, call: Call): UserError {
+  if (error instanceof UserError) return error;
+  if (isFromSts(error)) return explainRefusal(error, call);
+  const { route } = call;
+  const status = error.code === undefined ? error.$metadata?.httpStatusCode : undefined;
+  if (status === undefined) return explainNetwork(error, route);
+  const byProxy = route.proxyStatus() ?? (status === 407 ? status : 200);
+  return route.proxy && byProxy !== 200 ? explainProxy(route, byProxy) : notSts(route.host);
+}
+
+function explainRefusal({ name, message, $metadata }: Failure, { identity, code, route, repeated }: Call): UserError {
+  const { source, serial, region, keys } = identity;
+  const error = String(name);
+  const text = typeof message === 'string' ? message : '';
+  const said = printable(text.replaceAll(code, '******')).replace(/\s+/g, ' ').trim();
+  const words: Readonly<Record<string, string>> = {
+    ...{ error, source, serial, region, host: route.host, where: keys.where, word: shellWord(source) },
+    said: said && `STS said: ${said.slice(0, 500)}`,
+    used: repeated ? 'the call was repeated, so this one may be used up' : 'each code works once',
+    policy: /explicit deny in (an? [a-z -]+ policy|a permissions boundary)/i.exec(text)?.[1] ?? 'a policy',
+    enable: standardRegions.test(region) ? '' : `if your account has not enabled ${region}: set AWS_REGION=us-east-1`,
+  };
+  for (const row of refusals.trim().split(/\n(?=\S)/)) {
+    const [head = '', ...sentences] = row.split(/\n\s+/);
+    const [, codes, phrase = ''] = /^(\S+) ?(.*)$/.exec(head) ?? [];
+    if (!new RegExp(`^(${codes})`).test(error) || !new RegExp(phrase, 'i').test(text)) continue;
+    const [what = '', ...hints] = sentences.map((line) => line.replace(/\{(\w+)\}/g, (_, word) => words[word] ?? ''));
+    const Kind = /one time pass code/.test(phrase) ? WrongCode : UserError;
+    return new Kind('aws', what, hints.filter(Boolean));
+  }
+  const what = ($metadata?.httpStatusCode ?? 0) >= 500 ? 'STS has an internal problem' : 'STS refused the call';
+  return new UserError('aws', `${what} (${error})`, 'try again with the next code');
+}
+
+function explainProxy({ host, proxy, variable }: Route, status: number): UserError {
+  const fail = (what: string, hint: string) => new UserError('network', `the proxy ${proxy} ${what} (${status})`, hint);
+  if (status === 407) {
+    const example = 'http://<name>:<password>@<host>:<port>, with %40 for @';
+    return fail('wants another name and password', `put them into ${variable}: ${example}`);
+  }
+  if (status >= 500) return fail(`cannot reach ${host}`, 'check that the proxy is up, then use the next code');
+  return fail(`refuses ${host}`, 'ask its owner to allow that host, or add it to NO_PROXY if you can reach it without');
+}
+
+function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, route: Route): UserError {
+  const { host, proxy } = route;
+  // behind a proxy, DNS and TCP errors are the proxy's
+  const first = proxy ? `the proxy ${proxy}` : host;
+  const peer = proxy ? `${host} through the proxy ${proxy}` : host;
+  const fail = (what: string, hint = 'check the network, VPN or proxy, then use the next code') => {
+    return new UserError('network', what, hint);
+  };
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
+    const owner = route.proxyStatus() ? host : first;
+    return fail(`cannot trust the certificate of ${owner} (${code})`, explainCertificate(code));
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or no DNS`);
+  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`);
+  if (name === 'AbortError') return fail(`${peer} did not answer in full within ${limits.call} s`);
+  const isConnecting = syscall === 'connect' || /establish a connection/.test(String(message));
+  if (name === 'TimeoutError' && (code === '' || code === 'ETIMEDOUT')) {
+    if (isConnecting) return fail(`cannot connect to ${peer} within ${limits.connect} s`);
+    if (errors) return fail(`cannot connect to ${first}: none of its addresses answers`);
+    return fail(`${peer} did not answer within ${limits.answer} s`);
+  }
+  if (isConnecting || errors) return fail(`cannot connect to ${first} (${code})`);
+  return fail(`the connection to ${peer} broke (${code || name})`);
+}
+
+/** What to do about a certificate that is not trusted, by OpenSSL's word for it. */
+function explainCertificate(code: string): string {
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return "check this computer's date; if it is right, its owner must renew it";
+  if (/ALTNAME/.test(code))
+    return 'another machine answers under that name: log in to the network in a browser, or correct the endpoint';
+  return "if your company's proxy inspects TLS, set AWS_CA_BUNDLE to the file with the company's certificate";
+}

@@ -1,0 +1,69 @@
+// A command of the person's own config, run through the shell as it was written. Its stderr goes to the terminal.
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What lib uses of Node's `process`, which refresh.ts alone has. */
+export type Runtime = Pick<NodeJS.Process, 'stdin' | 'stderr' | 'env' | 'platform' | 'kill' | 'once'>;
+
+export interface Output {
+  readonly stdout: string;
+  /** Why it is no good: `ended with status 3`, `did not end within 60 s`. */
+  readonly problem: string | undefined;
+}
+
+export interface Limits {
+  readonly seconds: number;
+  /** Ends the command. */
+  readonly signal: AbortSignal;
+  /** With it the command has no terminal but a process group of its own, which is ended as a whole. */
+  readonly kill?: Runtime['kill'];
+}
+
+/** More than any code, key or answer of STS takes. */
+export const maxBytes = 2 ** 20;
+/** How long after its end a command's output may still be on its way. */
+const drainMs = 100;
+
+export async function readCommand(command: string, env: Environment, limits: Limits): Promise<Output> {
+  const { seconds, signal, kill } = limits;
+  const { spawn } = await import('node:child_process');
+  return new Promise((done) => {
+    const stdin = kill ? 'ignore' : 'inherit';
+    const child = spawn(command, { shell: true, detached: !!kill, stdio: [stdin, 'pipe', 'inherit'], env: { ...env } });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (problem?: string) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      // a process that the command left in the background may hold the pipe
+      child.stdout.destroy();
+      child.unref();
+      done({ stdout: Buffer.concat(chunks).toString(), problem });
+    };
+    const end = (problem: string) => {
+      try {
+        kill?.(-(child.pid ?? 0), 'SIGTERM');
+      } catch {
+        // it has ended, or this is Windows, which has no groups
+      }
+      child.kill();
+      finish(problem);
+    };
+    const abort = () => end('was cancelled');
+    const timer = setTimeout(() => end(`did not end within ${seconds} s`), seconds * 1000);
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) end('printed more than 1 MiB');
+      else chunks.push(chunk);
+    });
+    child.on('error', (error) => finish(`could not be started (${error.message})`));
+    child.on('exit', (status, signal) => {
+      const problem = status === 0 ? undefined : signal ? `was ended by ${signal}` : `ended with status ${status}`;
+      child.on('close', () => finish(problem));
+      // the immediate comes behind whatever can be read by then
+      setTimeout(() => setImmediate(finish, problem), drainMs);
+    });
+  });
+}
