@@ -1,54 +1,70 @@
 #!/usr/bin/env node
-// The wiring: the only file that touches `process`, the home folder and the clock, and the only one that knows all others.
+// The entry: the only file that touches the process, the home folder and the clock. It picks the command, and sets the exit status.
 import { existsSync, readFileSync } from 'node:fs';
-import { devNull, homedir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { type Args, help, options, parse, parseDuration } from './lib/args';
-import { checkSession, findNotes } from './lib/check';
-import type { Environment } from './lib/command';
+import { type Cure, findCure, findNotes, findObstacle } from './lib/advice';
+import { type Args, explainHabit, help, options, parse } from './lib/args';
 import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
-import { few, UserError } from './lib/errors';
+import { few, type Patch, shellWord, UserError } from './lib/errors';
+import type { Plan } from './lib/exchange';
+import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
+import { type Identity, requireIdentity } from './lib/identity';
 import type { CodeSource } from './lib/otp';
-import * as profiles from './lib/profiles';
+import {
+  findNames,
+  findOnlyKeyed,
+  findSessionNames,
+  findSessions,
+  requireSession,
+  type SessionProfile,
+} from './lib/profiles';
 import * as report from './lib/report';
-import { splice, unsplice } from './lib/sections';
-import type { Session } from './lib/sts';
+import { checkSession, clear, write } from './lib/session';
+import type { Environment } from './lib/shell';
+import { openStreams } from './lib/streams';
+
+type RefreshArgs = Extract<Args, { mode: 'refresh' }>;
+type CheckArgs = Extract<Args, { mode: 'check' }>;
 
 const env: Environment = { ...process.env };
 const home = homedir();
+const { print, printError } = openStreams(process.stdout, process.stderr, env.NO_COLOR);
+const ended = new AbortController();
+/** What went wrong; each is printed when it happens, and the run goes on with the next profile. */
+const failures: unknown[] = [];
+let isDue = false;
 
-async function main(): Promise<number> {
+function fail(error: unknown): void {
+  failures.push(error);
+  printError(report.errorText(error));
+}
+
+function printNote(note: string): void {
+  printError(report.noteText(note));
+}
+
+async function main(): Promise<void> {
   const args = parse(process.argv.slice(2));
   if (args.mode === 'help') return print(help());
   if (args.mode === 'version') return print(`${readVersion()}\n`);
-  if (args.shell && args.shell !== 'names') {
+  if (args.mode === 'completion' && args.shell !== 'names') {
     const { script } = await import('./lib/completion');
     return print(script(args.shell, options));
   }
-  const files = profiles.readFiles(env, home);
-  if (args.mode === 'completion') {
-    const lines = profiles.findNames(files).map((name) => `${name}\n`);
-    return print(lines.join(''));
-  }
-  if (args.mode === 'check') return check(args, files);
+  if (args.mode === 'check') return check(args);
+  const files = readFiles(env, home);
+  if (args.mode === 'completion')
+    return print(
+      findNames(files)
+        .map((name) => `${name}\n`)
+        .join(''),
+    );
   const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
-  return args.mode === 'clear' ? clear(files, names) : refresh(args, files, names);
-}
-
-function print(text: string): number {
-  // `refresh-mfa --help | head -1` is no error
-  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
-  process.stdout.write(text);
-  return 0;
-}
-
-function stderr(text: string): void {
-  process.stderr.write(text);
-}
-
-function note(text: string): void {
-  stderr(report.noteLine(text));
+  const sessions = findNamed(files, names, args.profiles.length > 0 ? undefined : findVariable());
+  printRoles(names, sessions);
+  return args.mode === 'clear' ? clearAll(files, sessions) : refresh(args, files, sessions);
 }
 
 /** Beside the source, or one folder above what was built from it. */
@@ -59,275 +75,207 @@ function readVersion(): string {
   return JSON.parse(readFileSync(path ?? '', 'utf8')).version;
 }
 
-/** The session profiles behind the names, each once; what is wrong with a name is said and kept in `failures`. */
-function findSessions(files: profiles.Files, names: readonly string[], failures: unknown[]): profiles.SessionProfile[] {
-  const roles = profiles.findRoles(files);
-  const sessions = new Map<string, profiles.SessionProfile>();
+/** The variable that names the profile when nothing is typed. */
+function findVariable(): 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE' | undefined {
+  return (['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'] as const).find((variable) => env[variable]);
+}
+
+async function chooseName(files: Files): Promise<string> {
+  const variable = findVariable();
+  const names = findSessionNames(files);
+  const only = variable ? env[variable] : names.length === 0 ? findOnlyKeyed(files) : names.length === 1 && names[0];
+  if (only) return only;
+  if (names.length === 0) throw explainNoSessions(files);
+  if (isatty(0) && isatty(2)) {
+    const { chooseProfile } = await import('./lib/otp');
+    return chooseProfile(names, process, ended.signal);
+  }
+  throw new UserError('usage', 'which profile?', `session profiles: ${few(names)}`);
+}
+
+function explainNoSessions({ config, credentials }: Files): UserError {
+  const hint = 'for the steps to set one up: refresh-mfa <profile>';
+  return new UserError('config', `no session profile in ${config.path} or ${credentials.path}`, hint);
+}
+
+/** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
+function findNamed(files: Files, names: readonly string[], variable?: string): SessionProfile[] {
+  const sessions = new Map<string, SessionProfile>();
   for (const name of names) {
     try {
-      const session = profiles.findSession(files, roles, name);
+      const session = requireSession(files, name);
       sessions.set(session.name, session);
     } catch (error) {
-      fail(failures, error);
+      const habit = files.names.has(name) ? undefined : explainHabit(name);
+      if (!variable || !(error instanceof UserError)) fail(habit ?? error);
+      else fail(new UserError(error.code, `${variable}: ${error.message}`, error.hints));
     }
   }
   return [...sessions.values()];
 }
 
-/** Whoever typed the name of a role is told which session is meant. */
-function noteRoles(names: readonly string[], { name, roles }: profiles.SessionProfile): void {
-  for (const role of roles) {
-    if (names.includes(role.name)) note(`${role.name} uses the session of ${name}`);
+function printRoles(names: readonly string[], sessions: readonly SessionProfile[]): void {
+  for (const { name, roles } of sessions) {
+    for (const role of roles) if (names.includes(role.name)) printNote(`${role.name} is a role of ${name}`);
   }
 }
 
-/** Says what went wrong; the caller goes on with the next profile. */
-function fail(failures: unknown[], error: unknown): void {
-  failures.push(error);
-  stderr(report.errorLines(error));
-}
-
-async function chooseName(files: profiles.Files): Promise<string> {
-  if (env.AWS_PROFILE) return env.AWS_PROFILE;
-  const names = profiles.findSessionNames(files);
-  if (names.length === 1 && names[0]) return names[0];
-  if (names.length === 0) throw noSessions(files);
-  if (isatty(0) && isatty(2)) {
-    const { chooseProfile } = await import('./lib/otp');
-    return chooseProfile(names, process);
-  }
-  throw new UserError('usage', 'which profile?', `name one of the session profiles: ${few(names)}`);
-}
-
-function noSessions({ config, credentials }: profiles.Files): UserError {
-  const hint = 'name a profile, and the next message says what is missing: refresh-mfa <profile>';
-  return new UserError('config', `no session profile in ${config.path} or ${credentials.path}`, hint);
-}
-
-async function check(args: Args, files: profiles.Files): Promise<number> {
-  const failures: unknown[] = [];
-  const sessions =
-    args.profiles.length > 0 ? findSessions(files, args.profiles, failures) : profiles.findSessions(files);
-  if (sessions.length === 0 && failures.length === 0) throw noSessions(files);
+/** Every outcome, also that the files cannot be read, is for --notify to tell. */
+async function check({ profiles, within, json, notify }: CheckArgs): Promise<void> {
   const now = Date.now();
-  const all = sessions.map((session) => checkSession(session, args.within, now));
-  const due = all.filter(({ state }) => state !== 'valid');
-  if (args.json) print(report.checkJson(all, findNotes));
-  else if (!args.notify) {
-    print(report.checkLines(all, now, process.stdout.isTTY && !env.NO_COLOR));
-    for (const session of sessions) {
-      noteRoles(args.profiles, session);
-      findNotes(session).forEach(note);
+  let all: report.Checked[] = [];
+  try {
+    const files = readFiles(env, home);
+    const sessions = profiles.length > 0 ? findNamed(files, profiles) : findSessions(files);
+    if (sessions.length === 0 && failures.length === 0) throw explainNoSessions(files);
+    all = sessions.map((session) => ({ session, status: checkSession(session.section, within, now) }));
+    if (json) print(report.checkJson(all, (session) => findNotes(files, session)));
+    else if (!notify) {
+      print(report.checkText(all, now));
+      printRoles(profiles, sessions);
+      for (const session of sessions) printNotes(files, session, profiles.length === 1);
     }
+  } catch (error) {
+    fail(error);
   }
-  if (args.notify && due.length > 0) {
-    const text = report.reminder(due);
-    note(text);
+  const due = all.filter(({ status }) => status.state !== 'valid');
+  if (notify && due.length + failures.length > 0) {
+    const text = report.reminder(due, failures);
+    printNote(text);
     const { notify } = await import('./lib/notify');
     await notify(text, process.platform, process.getuid?.(), env);
   }
-  return failures.length > 0 ? report.exitStatus(failures) : due.length > 0 ? 3 : 0;
+  isDue = due.length > 0;
 }
 
-function makeTarget(
-  { credentials, credentialsPath }: profiles.Files,
-  sessions: readonly profiles.SessionProfile[],
-): Target {
+/** With the patch that mends what the notes say, if only this session was asked for. */
+function printNotes(files: Files, session: SessionProfile, withPatch: boolean): void {
+  const notes = findNotes(files, session);
+  notes.forEach(printNote);
+  if (notes.length === 0 || !withPatch) return;
+  const cure = findCure(files, session, env);
+  const obstacle = cure ? undefined : findObstacle(files, session);
+  if (cure) printError(report.patchText(makePatch(files, `--check ${shellWord(session.name)}`, cure)));
+  else if (obstacle) printError(`hint: ${obstacle}\n`);
+}
+
+function makePatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): Patch {
+  const isReachable = [config, credentials].every((document) => readIsPatchable(document, home));
+  const apply = isReachable
+    ? `to apply it: refresh-mfa ${args} 2>&1 | patch -p0 -d ~`
+    : 'edit the files by hand: patch does not follow links or leave the home folder';
+  return { summary, diff, apply };
+}
+
+function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
   const own = new Set(sessions.map(({ name }) => name));
   const others = [...credentials.sections.keys()].filter((name) => !own.has(name));
   return { path: credentialsPath, shown: credentials.path, others };
 }
 
-async function clear(files: profiles.Files, names: readonly string[]): Promise<number> {
-  const failures: unknown[] = [];
-  const sessions = findSessions(files, names, failures);
+function makeRun(sessions: readonly SessionProfile[], target: Target): report.Run {
+  return { now: Date.now(), path: target.shown, width: report.widest(sessions.map(({ name }) => name)) };
+}
+
+async function clearAll(files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const target = makeTarget(files, sessions);
   for (const session of sessions) {
-    noteRoles(names, session);
     try {
-      profiles.checkTarget(files.credentials, session.name);
-      await saveCredentials(
-        target,
-        (document) => {
-          profiles.checkTarget(document, session.name);
-          return unsplice(document, session.name, profiles.sessionKeys);
-        },
-        Date.now,
-      );
-      const now = Date.now();
-      print(report.clearedLine(session, checkSession(session, 0, now), target.shown, now));
+      const status = checkSession(session.section, 0, Date.now());
+      if (status.state !== 'never') await saveCredentials(target, (document) => clear(document, session.name));
+      print(report.clearedText({ session, status }, makeRun(sessions, target)));
     } catch (error) {
-      fail(failures, error);
+      fail(error);
     }
   }
-  return report.exitStatus(failures);
 }
 
-interface Plan {
-  readonly identity: profiles.Identity;
-  readonly duration: number | undefined;
-  /** Certificate authorities to trust beside Node's own, PEM. */
-  readonly ca: string | undefined;
-  readonly ask: CodeSource;
-  /** How many codes the source may be asked for when STS does not accept one. */
-  readonly attempts: number;
-}
-
-/** Everything that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
-async function refresh(args: Args, files: profiles.Files, names: readonly string[]): Promise<number> {
-  const failures: unknown[] = [];
+/** All that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
+async function refresh(args: RefreshArgs, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const otp = await import('./lib/otp');
-  const tokenCode = args.tokenCode === undefined ? undefined : otp.parseTokenCode(args.tokenCode);
   const pipe = otp.openPipe(process);
-  const codes = ({ session, serial, mfaProcess }: profiles.Identity): Pick<Plan, 'ask' | 'attempts'> => {
-    if (tokenCode !== undefined) return { ask: async () => tokenCode, attempts: 1 };
-    if (mfaProcess) return { ask: otp.processSource(mfaProcess, env), attempts: 2 };
-    if (!isatty(0)) return { ask: pipe.source(session.name), attempts: 1 };
-    if (!isatty(2)) {
-      const what = `cannot ask for the code of ${session.name}: the question goes to stderr, which is no terminal`;
-      throw new UserError('usage', what, 'do not redirect stderr, or give --token-code');
-    }
-    const message = `OTP for ${session.name} (${serial}):`;
-    return { ask: otp.terminalSource(message, process), attempts: 3 };
+  const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(otp.parseTokenCode(args.tokenCode));
+  const makeSource = ({ session: { name }, serial, mfaProcess }: Identity): CodeSource => {
+    if (fixed) return fixed;
+    if (mfaProcess) return otp.processSource(mfaProcess, env, { now: Date.now, printNote });
+    if (!isatty(0)) return pipe.source(name);
+    if (isatty(2)) return otp.terminalSource(`OTP for ${name} (${serial}):`, process);
+    const what = `cannot ask for the code of ${name}: stderr is not a terminal`;
+    throw new UserError('usage', what, 'do not redirect stderr, or give --token-code');
   };
-
-  const now = Date.now();
   const plans: Plan[] = [];
-  for (const session of findSessions(files, names, failures)) {
-    const status = checkSession(session, args.within, now);
+  const run = makeRun(sessions, makeTarget(files, sessions));
+  for (const session of sessions) {
+    const status = checkSession(session.section, args.within, run.now);
     if (args.ifNeeded && status.state === 'valid') {
-      print(report.validLine(status, now));
+      print(report.validText({ session, status }, run));
       continue;
     }
-    noteRoles(names, session);
     try {
-      const identity = profiles.findIdentity(files, session, env, args.serialNumber);
-      const { duration, caBundle } = identity;
-      const configured = duration && parseDuration(duration.value, `duration_seconds of ${duration.where}`, 'config');
-      const ca = caBundle === undefined ? undefined : profiles.readBundle(caBundle, home);
-      plans.push({ identity, duration: args.duration ?? configured, ca, ...codes(identity) });
+      const identity = requireIdentity(files, session, env, args.serialNumber);
+      const ca = identity.caBundle === undefined ? undefined : readBundle(identity.caBundle, env, home);
+      plans.push({ identity, duration: args.duration ?? identity.duration, ca, codes: makeSource(identity) });
     } catch (error) {
-      fail(failures, error);
+      fail(addCure(error, files, session, sessions.length === 1, args.serialNumber));
     }
   }
-  const target = makeTarget(
-    files,
-    plans.map(({ identity }) => identity.session),
-  );
+  const planned = plans.map(({ identity }) => identity.session);
+  const target = makeTarget(files, planned);
   try {
-    if (plans.length > 0) prepareTarget(target).forEach(note);
+    if (plans.length > 0) prepareTarget(target).forEach(printNote);
   } catch (error) {
-    fail(failures, error);
-    return report.exitStatus(failures);
+    return fail(error);
   }
-
   let written = false;
+  const context = { env, runtime: process, signal: ended.signal, now: Date.now, printError: printRefused };
   for (const plan of plans) {
     const { session } = plan.identity;
     try {
-      const made = await getSession(plan);
-      await save(target, session.name, made);
+      const { getSession } = await import('./lib/exchange');
+      const asked = getSession(plan, context);
+      setImmediate(() => loadWriter().catch(() => {}));
+      const granted = await asked;
+      await saveCredentials(target, (document) => write(document, session.name, granted));
       written = true;
-      print(report.refreshedLines(session, made.expires, target.shown, Date.now()));
-      if (!session.written) findNotes(session).forEach(note);
+      print(report.refreshedText(session, granted.expires, granted.lasts, makeRun(planned, target)));
+      report.findGrantNotes(granted.lasts, plan.duration ?? 43_200, granted.clockAhead).forEach(printNote);
+      const notes = session.section ? [] : findNotes(files, session);
+      if (notes.length > 0) printNote(report.countNotes(session.name, notes.length));
     } catch (error) {
-      fail(failures, error);
-      if (report.exitStatus(failures) === 130) return 130;
+      fail(error);
+      if (report.exitStatus(failures) === 130) return;
     }
   }
   pipe.close();
   const hiding = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].filter((name) => env[name]);
-  if (written && hiding.length > 0) {
-    note(
-      `${hiding.join(', ')} in the environment hide the profiles from the aws command and the SDKs: unset ${hiding.join(' ')}`,
-    );
-  }
-  return report.exitStatus(failures);
+  if (written && hiding.length > 0) printNote(`environment keys override your profiles: unset ${hiding.join(' ')}`);
 }
 
-/** Asks, and while the person types loads the SDK, fetches the keys and connects; then exchanges the code for a session. */
-async function getSession({ identity, duration, ca, ask, attempts }: Plan): Promise<Session> {
-  const cancel = new AbortController();
-  let code = ask(cancel.signal);
-  let isWaiting = true;
-  code.then(
-    () => {
-      isWaiting = false;
-    },
-    () => {},
-  );
-  await new Promise((shown) => setImmediate(shown));
-  const { getKeys, openSts, WrongCode } = await loadSts();
-  loadWriter().catch(() => {});
-  const keys = getKeys(identity.keys, env);
-  const sts = openSts(identity, keys, env, ca, Date.now);
-  const ready = Promise.all([sts, keys]);
-  const failed = ready.then(() => new Promise<never>(() => {}));
-  // a code must not be typed for nothing
-  failed.catch(() => cancel.abort());
-  sts.then((opened) => isWaiting && opened.prepare()).catch(() => {});
-  try {
-    for (let attempt = 1; ; attempt++) {
-      const typed = await Promise.race([failed, code]);
-      await ready;
-      try {
-        return await (await sts).getSession(typed, duration);
-      } catch (error) {
-        if (!(error instanceof WrongCode) || attempt === attempts) throw error;
-        stderr(report.errorLines(error));
-      }
-      if (identity.mfaProcess) await nextCode();
-      code = ask(cancel.signal);
-    }
-  } finally {
-    await sts.then(
-      (opened) => opened.close(),
-      () => {},
-    );
-  }
+function printRefused(error: UserError): void {
+  printError(report.errorText(error));
 }
 
-/**
- * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
- * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
- */
-function loadSts() {
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  process.env.AWS_CONFIG_FILE = devNull;
-  process.env.AWS_SHARED_CREDENTIALS_FILE = devNull;
-  delete process.env.DEBUG;
-  return import('./lib/sts');
+/** The error of a layout, with the patch that cures it where there is one. */
+function addCure(error: unknown, files: Files, session: SessionProfile, isOnly: boolean, serial?: string): unknown {
+  if (!(error instanceof UserError) || error.code !== 'config') return error;
+  const cure = findCure(files, session, env, serial);
+  if (!cure) return error;
+  const device = serial === undefined ? '' : `--serial-number ${shellWord(serial)} `;
+  const name = shellWord(session.name);
+  if (!isOnly) return new UserError('config', error.message, `for the edits: refresh-mfa ${device}${name}`);
+  return new UserError('config', error.message, [], makePatch(files, device + name, cure));
 }
 
-/** Devices show a new code every 30 seconds of the clock (RFC 6238). */
-async function nextCode(): Promise<void> {
-  const wait = 30_000 - (Date.now() % 30_000);
-  note(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
-  await new Promise((resume) => setTimeout(resume, wait));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    // gives the terminal back and ends the children; then the signal does what it does
+    ended.abort();
+    process.kill(process.pid, signal);
+  });
 }
-
-/** Long-lived keys may have been put there since the file was read first, so the section is looked at again. */
-function save(target: Target, name: string, session: Session): Promise<void> {
-  const values = {
-    aws_access_key_id: session.accessKeyId,
-    aws_secret_access_key: session.secretAccessKey,
-    aws_session_token: session.sessionToken,
-    x_security_token_expires: report.timestamp(session.expires),
-    aws_security_token: undefined,
-  };
-  return saveCredentials(
-    target,
-    (document) => {
-      profiles.checkTarget(document, name);
-      return splice(document, name, values);
-    },
-    Date.now,
-  );
-}
-
 // Node would print all that hangs on such an error, and on one of the SDK hang the call and its answer
 process.on('uncaughtException', (error) => {
-  stderr(report.errorLines(error));
+  fail(error);
   process.exit(1);
 });
 // a full disk or a limit on file sizes must end in an error, not in a signal
@@ -335,10 +283,7 @@ process.on('SIGXFSZ', () => {});
 // a promise that never settles would end the process with 0
 process.exitCode = 1;
 main()
-  .catch((error) => {
-    stderr(report.errorLines(error));
-    return report.exitStatus([error]);
-  })
-  .then((status) => {
-    process.exitCode = status;
+  .catch(fail)
+  .then(() => {
+    process.exitCode = failures.length > 0 ? report.exitStatus(failures) : isDue ? 3 : 0;
   });

@@ -1,19 +1,30 @@
-/**
- * Why a run cannot go on, in words for the person who typed it. `usage` and `config` are mended by typing or editing
- * something (exit status 2); `file`, `network` and `aws` are somebody else's no (1); `interrupted` is the person's own (130).
- */
+// Everything that ends a run is one of these, in words for the person who typed it.
+
+/** `usage` and `config`: type or edit something (exit status 2). `file`, `network`, `aws`: not the person's doing (1). `interrupted`: 130. */
 export type ErrorCode = 'usage' | 'config' | 'file' | 'network' | 'aws' | 'interrupted';
 
-/** The message says what is wrong, in which file and section; each hint says what to type or edit next. */
-export class UserError extends Error {
-  readonly code: ErrorCode;
-  readonly hints: readonly string[];
+/** Edits that cure a layout: what they do, a unified diff, and how to apply it. */
+export interface Patch {
+  readonly summary: string;
+  readonly diff: string;
+  readonly apply: string;
+}
 
-  constructor(code: ErrorCode, message: string, ...hints: readonly string[]) {
+/** The message says what is wrong and where; each hint says what to type or edit. */
+export class UserError extends Error {
+  readonly hints: readonly string[];
+  readonly patch: Patch | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    hints: string | readonly string[] = [],
+    patch?: Patch,
+  ) {
     super(message);
     this.name = 'UserError';
-    this.code = code;
-    this.hints = hints;
+    this.hints = typeof hints === 'string' ? [hints] : hints;
+    this.patch = patch;
   }
 }
 
@@ -30,4 +41,36 @@ export function few(names: readonly string[]): string {
 /** A name as it has to be typed in a shell. */
 export function shellWord(name: string): string {
   return /^[\w.,/@%+:=-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}
+
+/** Text that cannot steer a terminal: control characters become blanks, line ends and tabs stay. */
+export function printable(text: string): string {
+  return text.replace(/(?!\r?\n|\t)[\x00-\x1f\x7f-\x9f]/g, ' ');
+}
+
+/** The candidates closest to a mistyped name, at most three; none where nothing is close. */
+export function closest(name: string, candidates: Iterable<string>): string[] {
+  const ranked = [...new Set(candidates)]
+    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+    .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
+    .sort((a, b) => a.distance - b.distance);
+  return ranked
+    .filter(({ distance }) => distance <= (ranked[0]?.distance ?? 0) + 1)
+    .slice(0, 3)
+    .map(({ other }) => other);
+}
+
+/** Levenshtein's distance, but a part of a name is close to the whole. */
+function distance(a: string, b: string): number {
+  if (a.length > 2 && a !== b && b.includes(a)) return 2;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
 }

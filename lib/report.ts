@@ -1,5 +1,5 @@
 // Outcomes as lines for a person, as JSON, and as the exit status. Pure: lib/streams.ts makes the text printable and colors it.
-import { few, shellWord, systemCode, UserError } from './errors';
+import { few, type Patch, shellWord, systemCode, UserError } from './errors';
 import type { SessionProfile } from './profiles';
 import { type State, type Status, timestamp } from './session';
 import type { Part, Text } from './streams';
@@ -29,7 +29,11 @@ export function exitStatus(failures: readonly unknown[]): number {
 export function errorText(error: unknown): string {
   const { hints, patch } = error instanceof UserError ? error : { hints: [], patch: undefined };
   const lines = [`refresh-mfa: error: ${describe(error)}`, ...hints.map((hint) => `hint: ${hint}`)];
-  return `${lines.map(oneLine).join('\n')}\n${patch ? `${patch.diff}hint: ${patch.apply}\n` : ''}`;
+  return `${lines.map(oneLine).join('\n')}\n${patch ? patchText(patch) : ''}`;
+}
+
+export function patchText({ summary, diff, apply }: Patch): string {
+  return `hint: ${summary}\n${diff}hint: ${apply}\n`;
 }
 
 export function noteText(note: string): string {
