@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Home } from './home';
 import type { LocalSts } from './sts';
 
@@ -22,6 +21,10 @@ export interface Surroundings {
 /** `stdin` is written and closed; 'open' is a pipe that stays open and silent; without it, /dev/null. */
 export interface RunOptions extends Surroundings {
   readonly stdin?: string | 'open';
+  /** More that must not show, such as codes. */
+  readonly secrets?: readonly string[];
+  /** After this the run has failed: far more than the longest takes on a busy machine. */
+  readonly limitMs?: number;
 }
 
 export interface Output {
@@ -43,15 +46,11 @@ export interface Running {
   output(): Output;
 }
 
-/** The program under test: $REFRESH_MFA_BIN (a script for Node or an executable), else the source. */
+/** The program under test: $REFRESH_MFA_BIN (a script for Node or an executable), else what `npm run build` made. */
 export function command(): Command {
-  const bin = process.env.REFRESH_MFA_BIN;
-  if (bin) {
-    const file = resolve(bin);
-    return /\.c?js$/.test(file) ? { file: process.execPath, args: [file] } : { file, args: [] };
-  }
-  const loader = pathToFileURL(require.resolve('tsx')).href;
-  return { file: process.execPath, args: ['--import', loader, resolve(__dirname, '../../refresh.ts')] };
+  const file = resolve(process.env.REFRESH_MFA_BIN || resolve(__dirname, '../../dist/refresh.js'));
+  if (!existsSync(file)) throw new Error(`${file} is not there: npm run build`);
+  return /\.c?js$/.test(file) ? { file: process.execPath, args: [file] } : { file, args: [] };
 }
 
 /** The environment of a child, in which nothing of the test's own is left but PATH. */
@@ -67,19 +66,16 @@ export function environment({ home, sts, env }: Surroundings): Record<string, st
   };
 }
 
-/** Runs the program to its end. Rejects when that takes more than five minutes, or when it printed a secret. */
+/** Runs the program to its end. Rejects when that takes too long, or when it printed a secret. */
 export async function run(args: readonly string[], options: RunOptions): Promise<Result> {
   return start(args, options).done;
 }
 
-/** Far more than the longest test takes on a busy machine. */
-const timeoutMs = 300_000;
-
 /** Starts the program and returns at once, for tests that signal it or watch it. */
 export function start(args: readonly string[], options: RunOptions): Running {
-  const { stdin, program = command() } = options;
+  const { stdin, program = command(), limitMs = 300_000 } = options;
   const secrets = secretsOf(options);
-  for (const code of codesOf(args, stdin)) secrets.set(code, 'a one-time password');
+  for (const code of [...codesOf(args, stdin), ...(options.secrets ?? [])]) secrets.set(code, 'a one-time password');
 
   const began = performance.now();
   const child = spawn(program.file, [...program.args, ...args], {
@@ -102,11 +98,12 @@ export function start(args: readonly string[], options: RunOptions): Running {
   const done = new Promise<Result>((fulfil, reject) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL');
-      // A grandchild that holds the pipes open must not hold up the test.
+      // A grandchild that holds the pipes open must not hold up the test, and ends with its standard input.
+      child.stdin?.destroy();
       child.stdout?.destroy();
       child.stderr?.destroy();
-      reject(new Error(`still running after ${timeoutMs} ms\nstdout: ${stdout}\nstderr: ${stderr}`));
-    }, timeoutMs);
+      reject(new Error(`still running after ${limitMs} ms\nstdout: ${stdout}\nstderr: ${stderr}`));
+    }, limitMs);
     child.on('error', (error) => {
       clearTimeout(late);
       reject(error);
