@@ -52,11 +52,13 @@ export function parse(bytes: Uint8Array, path: string): Document {
   for (const [line, text] of lines.entries()) {
     const content = text.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) continue;
+    const explainLine = (what: string, hint: string, first?: { readonly line: number }) =>
+      explain(first ? `${path}:${line + 1}, first in line ${first.line + 1}` : `${path}:${line + 1}`, what, hint);
     const indent = text.length - text.trimStart().length;
     const header = /^\[(.+)\]/s.exec(content)?.[1];
     if (section && entry && indent > level) {
       if (content.startsWith('[')) hidden.add(line);
-      if (isBlock && !isNested(content)) throw explainAssignment(path, line);
+      if (isBlock && !isNested(content)) throw explainLine(...noPair);
       entry.value += `\n${content}`;
       entry.end = line + 1;
       continue;
@@ -64,27 +66,20 @@ export function parse(bytes: Uint8Array, path: string): Document {
     level = indent;
     if (header !== undefined) {
       const first = sections.get(header);
-      if (first && header !== DEFAULTS) {
-        throw explain(path, line, `duplicate section [${header}]`, 'merge the two sections', first.line);
-      }
+      if (first && header !== DEFAULTS) throw explainLine(`duplicate section [${header}]`, 'merge the two', first);
       section = first ?? { name: header, line, entries: new Map() };
       sections.set(header, section);
       entry = undefined;
       continue;
     }
-    if (!section) {
-      throw explain(path, line, 'line before the first [section]', 'move it below its [section], or put # in front');
-    }
+    if (!section) throw explainLine('line before the first [section]', 'move it below its section, or put # in front');
     const delimiter = content.search(/[=:]/);
-    if (delimiter < 1) throw explainAssignment(path, line);
+    if (delimiter < 1) throw explainLine(...noPair);
     const key = content.slice(0, delimiter).trim().toLowerCase();
     const first = section.entries.get(key);
-    if (first) {
-      // part of a token may stand where a key should; names are shorter than any secret
-      const shown = /^[\w.-]{1,39}$/.test(key) ? ` ${key}` : '';
-      const what = `duplicate key${shown} in [${section.name}]`;
-      throw explain(path, line, what, 'delete the outdated line', first.line);
-    }
+    // part of a token may stand where a key should; names are shorter than any secret
+    const shown = /^[\w.-]{1,39}$/.test(key) ? `key ${key}` : 'key';
+    if (first) throw explainLine(`duplicate ${shown} in [${section.name}]`, 'delete the outdated line', first);
     entry = { key, value: content.slice(delimiter + 1).trim(), line, end: line + 1 };
     isBlock = entry.value === '';
     section.entries.set(key, entry);
@@ -97,11 +92,11 @@ function decode(bytes: Uint8Array, path: string): string {
   // Python takes some of these for blanks or line ends, JavaScript does not; without them trim() and \n mean the same to both
   const odd = (isUtf8(bytes) ? /[\0\x1c-\x1f\x85\ufeff]|\r(?!\n)/ : /\ufffd/).exec(text);
   if (!odd) return text;
-  const line = text.slice(0, odd.index).split('\n').length - 1;
-  if (odd[0] === '\ufffd') throw explain(path, line, 'not UTF-8', 'save it as UTF-8 (iconv -f latin1 -t utf-8)');
-  if (odd[0] === '\ufeff') throw explain(path, line, 'byte order mark', 'save the file as UTF-8 without BOM');
+  const where = `${path}:${text.slice(0, odd.index).split('\n').length}`;
+  if (odd[0] === '\ufffd') throw explain(where, 'not UTF-8', 'save it as UTF-8 (iconv -f latin1 -t utf-8)');
+  if (odd[0] === '\ufeff') throw explain(where, 'byte order mark', 'save the file as UTF-8 without BOM');
   const name = `U+${odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
-  throw explain(path, line, `control character ${name}`, 'delete that character');
+  throw explain(where, `control character ${name}`, 'delete that character');
 }
 
 /** In a nested block botocore wants a `=` in each line, and ends lines at these characters, too. */
@@ -109,12 +104,9 @@ function isNested(content: string): boolean {
   return content.split(/[\v\f\u2028\u2029]/).every((part) => part.trim() === '' || part.includes('='));
 }
 
-function explainAssignment(path: string, line: number): UserError {
-  return explain(path, line, 'not a key = value line', 'write it as key = value, or put # in front');
-}
+const noPair = ['not a key = value line', 'write it as key = value, or put # in front'] as const;
 
-function explain(path: string, line: number, what: string, hint: string, first?: number): UserError {
-  const where = `${path}:${line + 1}${first === undefined ? '' : `, first in line ${first + 1}`}`;
+function explain(where: string, what: string, hint: string): UserError {
   return new UserError('config', `${what} (${where})`, `${hint}: until then, no aws command can read the file`);
 }
 

@@ -62,13 +62,11 @@ export function timestamp(date: Date): string {
   return date.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** RFC 3339 with its zone: anything else that Date takes, it takes for local time or guesses. */
+/** RFC 3339 with its zone: Date takes other times for local ones, or guesses, and February 30 for March 2. */
 function parseTimestamp(text: string): Date | undefined {
-  const match = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.exec(text);
-  const date = new Date(text);
-  if (!match || Number.isNaN(date.getTime())) return undefined;
-  // Date takes February 30 for March 2
-  return new Date(`${match[1]}T00:00Z`).toISOString().startsWith(match[1] ?? '') ? date : undefined;
+  const day = /^\d{4}-\d\d-\d\d(?=T([01]\d|2[0-3]):\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$)/i.exec(text)?.[0];
+  const isReal = day && !Number.isNaN(Date.parse(text)) && new Date(day).toISOString().startsWith(day);
+  return isReal ? new Date(text) : undefined;
 }
 
 /**
@@ -77,40 +75,30 @@ function parseTimestamp(text: string): Date | undefined {
  */
 export function requireWritable(credentials: Document, name: string): void {
   const { path, sections } = credentials;
-  if (!isPlain(name)) {
-    const hint = 'rename it: no # ; ] or control characters, no blanks at the ends';
-    throw new UserError('config', `AWS tools do not agree on the profile name ${JSON.stringify(name)}`, hint);
+  const isPlain = name !== DEFAULTS && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
+  if (!isPlain || readHeaders(`[${name}]`).some((read) => read !== name)) {
+    throw refuse(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
   }
-  requireAgreement(credentials, name);
+  const ambiguity = findAmbiguity(credentials, name, ownKeys);
+  if (ambiguity?.isHeader) {
+    const hint = `AWS tools read it differently: write [${name}] in column 1, with nothing behind it`;
+    throw refuse(`ambiguous section header (${path}:${ambiguity.line + 1})`, hint);
+  }
+  if (ambiguity) {
+    const hint = 'AWS tools read it differently: write each key and value in one line, from column 1';
+    throw refuse(`ambiguous line in [${name}] (${path}:${ambiguity.line + 1})`, hint);
+  }
   const inherited = sections.get(DEFAULTS)?.entries.get('aws_security_token');
   if (inherited) {
-    const hint = `delete that line: aws would use it instead of the session of ${name}`;
-    throw new UserError('config', `aws_security_token in [${DEFAULTS}] (${path}:${inherited.line + 1})`, hint);
+    const where = `${path}:${inherited.line + 1}`;
+    throw refuse(`[${DEFAULTS}] has an aws_security_token (${where})`, 'delete it: aws would use it for every profile');
   }
   if (!hasLongLivedKeys(sections.get(name))) return;
-  const hint = `rename that section to [${name}-long-term]: refresh-mfa never overwrites long-lived keys`;
-  throw new UserError('config', `[${name}] in ${path} holds long-lived keys`, hint);
+  throw refuse(`[${name}] in ${path} holds long-lived keys`, `rename that section to [${name}-long-term]`);
 }
 
-/** Whether every reader takes the header `[name]` for this name. */
-function isPlain(name: string): boolean {
-  return (
-    name !== DEFAULTS &&
-    !/[\]\x00-\x1f\x7f-\x9f]/.test(name) &&
-    readHeaders(`[${name}]`)
-      .slice(0, 3)
-      .every((read) => read === name)
-  );
-}
-
-function requireAgreement(credentials: Document, name: string): void {
-  const found = findAmbiguity(credentials, name, ownKeys);
-  if (!found) return;
-  const where = `${credentials.path}:${found.line + 1}`;
-  const [message, hint] = found.isHeader
-    ? ['ambiguous section header', `write it as [${name}], from column 1, with nothing behind the ]`]
-    : [`ambiguous line in [${name}]`, 'start the keys of that section in column 1, each with its value in one line'];
-  throw new UserError('config', `${message} (${where})`, `${hint}: AWS tools read it differently`);
+function refuse(message: string, hint: string): UserError {
+  return new UserError('config', message, hint);
 }
 
 /**
@@ -134,30 +122,20 @@ export function write(credentials: Document, name: string, session: Session): st
  * @throws UserError `config` where long-lived keys would go, or AWS tools do not agree on the section
  */
 export function clear(credentials: Document, name: string): string {
-  const section = credentials.sections.get(name);
-  if (hasLongLivedKeys(section)) {
-    const where = `${credentials.path}:${(section?.line ?? 0) + 1}`;
-    throw new UserError(
-      'config',
-      `[${name}] holds long-lived keys, not a session (${where})`,
-      'there is nothing to clear',
-    );
+  if (hasLongLivedKeys(credentials.sections.get(name))) {
+    throw refuse(`[${name}] in ${credentials.path} holds long-lived keys`, 'there is no session to clear');
   }
   requireWritable(credentials, name);
   return unsplice(credentials, name, sessionKeys);
 }
 
 /** Which tools do not find the session, though none takes other keys for it. */
-export function findReaderNote(credentials: Document, name: string): string | undefined {
-  const { path, lines, sections } = credentials;
-  const poison = lines.findIndex((text) => /^\s*\[(profile\s)?__proto__\]\s*(\s[#;]|$)/.test(text));
-  if (poison >= 0) return `JavaScript tools ignore ${path}: [__proto__] in line ${poison + 1}`;
-  if (name in {} || /^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name)) {
-    return `JavaScript tools can't use ${name}: ${name in {} ? 'a reserved word' : 'blank in the name'}`;
-  }
+export function findReaderNote({ path, lines, sections }: Document, name: string): string | undefined {
+  const poison = sections.get('__proto__') ?? sections.get('profile __proto__');
+  if (poison) return `JavaScript tools can't read ${path}: rename [${poison.name}] (line ${poison.line + 1})`;
+  if (name in {}) return `JavaScript tools can't use ${name}: a word that JavaScript reserves`;
+  if (/^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name)) return `JavaScript tools can't use ${name}: blank in the name`;
   const [first] = sections.get(name)?.entries.values() ?? [];
-  if (first && /^[ \t]/.test(lines[first.line] ?? '')) {
-    return `Terraform and other Go tools can't use ${name}: indented keys (${path}:${first.line + 1})`;
-  }
-  return undefined;
+  if (!first || /^\S/.test(lines[first.line] ?? '')) return undefined;
+  return `Terraform can't use ${name}: indented keys (${path}:${first.line + 1})`;
 }
