@@ -52,11 +52,11 @@ AccessDenied invalid MFA one time pass code
   wait for the next code: {used}
 AccessDenied unable to validate MFA code
   STS could not check the code with {serial}
-  is it a device of the user behind {source}? aws iam list-mfa-devices --profile {word} lists them
-  if it is, it may be out of step: resync it in the IAM console
+  to see the devices: aws iam list-mfa-devices --profile {word}
+  if it is one of them: resync it in the IAM console
 AccessDenied with session credentials
-  the keys of {source} are those of a session ({where})
-  STS needs long-lived keys: set source_profile to the profile that has them
+  source {source} holds a session, not long-lived keys ({where})
+  set source_profile to the profile with the long-lived keys
 AccessDenied no VPC endpoint policy allows
   a VPC endpoint policy does not allow GetSessionToken
   ask the owner of the endpoint to change its policy
@@ -64,35 +64,32 @@ AccessDenied with an explicit deny in
   {policy} denies GetSessionToken
   ask its owner to change it
 AccessDenied
-  AWS denied GetSessionToken to the user behind {source}
+  AWS denied GetSessionToken to the user of {source}
   {said}
 InvalidClientTokenId
-  access key not recognized in {region}: {source} ({where})
+  access key unknown in {region} ({where})
   {enable}
-  if the key was deleted or disabled: make a new one in the IAM console, under Security credentials
+  if the key was deleted or disabled: make a new one in the IAM console
 SignatureDoesNotMatch scoped to a valid region
   {host} is not the endpoint of {region}
-  set region, or AWS_REGION, to the region of the endpoint, or correct the endpoint
-SignatureDoesNotMatch signature expired|signature not yet current
+  set AWS_REGION, or region, to that of the endpoint
+SignatureDoesNotMatch|RequestExpired|RequestTimeTooSkewed|ExpiredToken expired|not yet current|too large
   this computer's clock is too far off for STS
-  set it (timedatectl set-ntp true; on macOS sntp -sS time.apple.com), then use the next code
-RequestExpired|RequestTimeTooSkewed|ExpiredToken
-  this computer's clock is too far off for STS
-  set it (timedatectl set-ntp true; on macOS sntp -sS time.apple.com), then use the next code
+  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 SignatureDoesNotMatch
-  aws_secret_access_key does not fit the access key: {source} ({where})
+  wrong aws_secret_access_key ({where})
   copy it again, whole
 IncompleteSignature
-  STS cannot read the access key: {source} ({where})
+  STS cannot read the access key ({where})
   copy both keys again, each on its own line
 Throttling
   STS gets too many calls (throttling)
   wait a minute, then use a new code
 RegionDisabledException
   STS is not active in {region} for this account
-  set region, or AWS_REGION, to one that is, such as us-east-1
+  set AWS_REGION, or region, to one that is, such as us-east-1
 OptInRequired
-  the AWS account behind {source} is not signed up
+  the AWS account of {source} is not signed up
   finish its sign-up in the AWS console, or ask its owner
 ValidationError|InvalidParameter|MalformedInput
   STS refused the call ({error})
@@ -109,7 +106,7 @@ export function isFromSts({ name, $fault }: Failure): boolean {
 }
 
 export function notSts(host: string): UserError {
-  const hint = 'log in to the network in a browser, or correct HTTPS_PROXY or the endpoint, then try again';
+  const hint = 'log in to the network in a browser, or check HTTPS_PROXY and the endpoint';
   return new UserError('network', `what answered for ${host} is not STS`, hint);
 }
 
@@ -150,11 +147,11 @@ function explainRefusal({ name, message, $metadata }: Failure, { identity, code,
 function explainProxy({ host, proxy, variable }: Route, status: number): UserError {
   const fail = (what: string, hint: string) => new UserError('network', `the proxy ${proxy} ${what} (${status})`, hint);
   if (status === 407) {
-    const example = 'http://<name>:<password>@<host>:<port>, with %40 for @';
-    return fail('wants another name and password', `put them into ${variable}: ${example}`);
+    const hint = `set ${variable}=http://<name>:<password>@<host>:<port>, with %40 for @`;
+    return fail('wants another password', hint);
   }
   if (status >= 500) return fail(`cannot reach ${host}`, 'check that the proxy is up, then use the next code');
-  return fail(`refuses ${host}`, 'ask its owner to allow that host, or add it to NO_PROXY if you can reach it without');
+  return fail(`refuses ${host}`, 'ask its owner to allow that host, or add the host to NO_PROXY');
 }
 
 function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, route: Route): UserError {
@@ -169,23 +166,23 @@ function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, 
     const owner = route.proxyStatus() ? host : first;
     return fail(`cannot trust the certificate of ${owner} (${code})`, explainCertificate(code));
   }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or no DNS`);
-  if (code === 'ECONNREFUSED') return fail(`cannot connect to ${first}: connection refused`);
-  if (name === 'AbortError') return fail(`${peer} did not answer in full within ${limits.call} s`);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or DNS`);
+  if (code === 'ECONNREFUSED') return fail(`${first} refused the connection`);
+  if (name === 'AbortError') return fail(`${peer} did not finish within ${limits.call} s`);
   const isConnecting = syscall === 'connect' || /establish a connection/.test(String(message));
   if (name === 'TimeoutError' && (code === '' || code === 'ETIMEDOUT')) {
     if (isConnecting) return fail(`cannot connect to ${peer} within ${limits.connect} s`);
-    if (errors) return fail(`cannot connect to ${first}: none of its addresses answers`);
+    if (errors) return fail(`none of the addresses of ${first} answers`);
     return fail(`${peer} did not answer within ${limits.answer} s`);
   }
   if (isConnecting || errors) return fail(`cannot connect to ${first} (${code})`);
-  return fail(`the connection to ${peer} broke (${code || name})`);
+  return fail(`connection to ${peer} broke (${code || name})`);
 }
 
 /** What to do about a certificate that is not trusted, by OpenSSL's word for it. */
 function explainCertificate(code: string): string {
-  if (/EXPIRED|NOT_YET_VALID/.test(code)) return "check this computer's date; if it is right, its owner must renew it";
-  if (/ALTNAME/.test(code))
-    return 'another machine answers under that name: log in to the network in a browser, or correct the endpoint';
-  return "if your company's proxy inspects TLS, set AWS_CA_BUNDLE to the file with the company's certificate";
+  if (/EXPIRED|NOT_YET_VALID/.test(code))
+    return "check this computer's date; if it is right, the certificate is too old";
+  if (/ALTNAME/.test(code)) return 'another host answers there: log in to the network, or check the endpoint';
+  return 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate';
 }

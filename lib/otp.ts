@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, UserError } from './errors';
 import type { Setting } from './files';
-import { type Environment, maxBytes, type Runtime } from './shell';
+import { type Environment, maxBytes, type Runtime, readCommand } from './shell';
 
 export interface CodeSource {
   /** How many codes it may be asked for when STS does not accept one. */
@@ -77,6 +77,9 @@ interface Prompt {
 /** @throws UserError `interrupted` for Ctrl-C, Ctrl-D, Esc, and when `signal` aborts */
 async function askTerminal(question: Question, runtime: Runtime, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = runtime;
+  let prompt: Prompt | undefined;
+  const abort = () => (prompt ? prompt.closed || prompt.abort() : stdin.setRawMode(false));
+  signal.addEventListener('abort', abort, { once: true });
   // Loading prompts takes as long as all that came before; its first act is to draw this line anew. Keys wait for it, unseen.
   const line = `? ${question.message} › `;
   if (question.type === 'text' && line.length < stderr.columns) {
@@ -90,7 +93,6 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
     return stderr.write(runtime.env.NO_COLOR ? unticked.replace(/\x1b\[[\d;]*m/g, '') : unticked);
   };
   const stdout = Object.create(stderr, { write: { value: write } });
-  let prompt: Prompt | undefined;
   const onRender = function (this: Prompt) {
     if (prompt) return;
     prompt = this;
@@ -101,9 +103,7 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
       else if (text && !/\p{Cc}/u.test(text)) insert(text, key);
     };
   };
-  signal.addEventListener('abort', () => prompt?.closed || prompt?.abort(), { once: true });
   const { answer } = signal.aborted ? {} : await prompts({ ...question, name: 'answer', stdin, stdout, onRender });
-  stdin.setRawMode(false);
   // prompts answers a cancelled question with nothing at all
   if (typeof answer !== 'string') throw cancelled();
   return answer;
@@ -124,14 +124,8 @@ function suspend(prompt: Prompt, runtime: Runtime): void {
   runtime.kill(0, 'SIGTSTP');
 }
 
-export interface Pipe {
-  source(profile: string): CodeSource;
-  /** Lets go of standard input, which would keep the process as long as the other end is open. */
-  close(): void;
-}
-
 /** One line of standard input a profile, for when there is no terminal. */
-export function openPipe(runtime: Runtime): Pipe {
+export function openPipe(runtime: Runtime) {
   let lines: AsyncIterator<string> | undefined;
   const ask = async (profile: string, signal: AbortSignal): Promise<string> => {
     lines ??= readLines(runtime.stdin);
@@ -147,10 +141,10 @@ export function openPipe(runtime: Runtime): Pipe {
     const hint = 'run it in a terminal, give --token-code, or pipe in one code a line';
     throw new UserError('usage', `no code for ${profile}: ${why}`, hint);
   };
-  return {
-    source: (profile) => ({ attempts: 1, ask: (signal) => ask(profile, signal) }),
-    close: () => void (lines && runtime.stdin.destroy()),
-  };
+  const source = (profile: string): CodeSource => ({ attempts: 1, ask: (signal) => ask(profile, signal) });
+  /** Lets go of standard input, which would keep the process as long as the other end is open. */
+  const close = () => void (lines && runtime.stdin.destroy());
+  return { source, close };
 }
 
 /** What is longer than a megabyte is passed on as if it were a line. */
@@ -175,12 +169,11 @@ export function processSource(
   return {
     attempts: 2,
     async ask(signal) {
-      const { readCommand } = await import('./shell');
       const { stdout, problem } = await readCommand(setting.value, env, { seconds: processSeconds, signal });
       const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
       if (!problem && codes[0] && codes.length === 1) return codes[0];
       const why = problem ?? `printed ${codes.length || 'no'} six-digit codes`;
-      const hint = 'run that command by hand: it should print one code';
+      const hint = 'run it by hand: it should print one code';
       throw new UserError('config', `mfa_process ${why} (${setting.where})`, hint);
     },
     async next(signal) {

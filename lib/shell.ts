@@ -42,7 +42,7 @@ export async function readCommand(command: string, env: Environment, limits: Lim
     };
     const end = (problem: string) => {
       try {
-        kill?.(-(child.pid ?? 0), 'SIGTERM');
+        if (child.pid) kill?.(-child.pid, 'SIGTERM');
       } catch {
         // it has ended, or this is Windows, which has no groups
       }

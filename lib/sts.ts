@@ -138,7 +138,7 @@ async function getKeys(keys: SourceKeys, { env, signal, kill }: Surroundings) {
   if (!('process' in keys)) return keys;
   const { stdout, problem } = await readCommand(keys.process, env, { seconds: processSeconds, signal, kill });
   const fail = (why: string) => {
-    const hint = 'run that command by hand: it should print JSON with Version, AccessKeyId and SecretAccessKey';
+    const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
     return new UserError('config', `credential_process ${why} (${keys.where})`, hint);
   };
   if (problem) throw fail(problem);
