@@ -1,0 +1,68 @@
+// What passes the one door, and that nothing comes back through it. test/cases/streams.txt has the same with real streams.
+import assert from 'node:assert/strict';
+import { PassThrough, Writable } from 'node:stream';
+import { test } from 'node:test';
+import { openStreams, type Text } from '../lib/streams';
+
+/** What is printed to stdout. */
+function print(text: Text, isTTY: boolean, noColor?: string): string {
+  const stdout = Object.assign(new PassThrough(), { isTTY });
+  openStreams(stdout, new PassThrough(), noColor).print(text);
+  return stdout.read()?.toString() ?? '';
+}
+
+test('control characters become blanks; line ends and tabs stay', () => {
+  const rows: readonly (readonly [text: string, shown: string])[] = [
+    ['foobar: session\n', 'foobar: session\n'],
+    ['\x1b]0;title\x07\x1b[2J', ' ]0;title  [2J'],
+    ['a\x9b2Jb\x7f\x00\x85', 'a 2Jb   '],
+    ['a\tb\r\nc\rd\x0b\x0c\r', 'a\tb\r\nc d   '],
+    ['東京 café 😀', '東京 café 😀'],
+    ['', ''],
+  ];
+  for (const [text, shown] of rows) {
+    for (const isTTY of [true, false]) {
+      assert.equal(print(text, isTTY), shown);
+      assert.equal(print([text], isTTY), shown);
+    }
+    assert.equal(print([{ text, color: 'red' }], true), `\x1b[31m${shown}\x1b[39m`);
+    assert.equal(print([{ text: 'x', color: 'red', plain: text }], false), shown);
+  }
+});
+
+test('color shows on a terminal, and never under NO_COLOR', () => {
+  const text: Text = [
+    { text: '✓ ', color: 'green', plain: '' },
+    'foobar ',
+    { text: 'due', color: 'yellow' },
+    { text: 'expired', color: 'red' },
+    '\n',
+  ];
+  const colored = '\x1b[32m✓ \x1b[39mfoobar \x1b[33mdue\x1b[39m\x1b[31mexpired\x1b[39m\n';
+  assert.equal(print(text, true), colored);
+  assert.equal(print(text, true, ''), colored);
+  assert.equal(print(text, true, '1'), 'foobar dueexpired\n');
+  assert.equal(print(text, false), 'foobar dueexpired\n');
+});
+
+test('each text goes to its own stream, as one write', () => {
+  const [stdout, stderr] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })];
+  const streams = openStreams(stdout, stderr, undefined);
+  streams.print(['a', 'b\n']);
+  streams.printError('c\n');
+  assert.equal(String(stdout.read()), 'ab\n');
+  assert.equal(stdout.read(), null);
+  assert.equal(String(stderr.read()), 'c\n');
+});
+
+test('a stream that cannot be written is no error, once and again', async () => {
+  const broken = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) });
+  const [stderr, closed] = [new PassThrough(), new Promise((resolve) => broken.on('close', resolve))];
+  const streams = openStreams(broken, stderr, undefined);
+  streams.print('a\n');
+  await closed;
+  streams.print('b\n');
+  await new Promise(setImmediate);
+  streams.printError('c\n');
+  assert.equal(String(stderr.read()), 'c\n');
+});
