@@ -119,13 +119,13 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * The first line that makes SDKs disagree about this section, as it is once these keys of it are set or removed: a header of
- * the section, or of the one behind it, that one reader sees and another does not; a key to one that is part of a value to another.
+ * The first line that makes AWS tools disagree about this section, as it is once these keys of it are set or removed: a header
+ * of it, or of the section behind it, that only some of them see, or part of a value that some of them take for a key.
  */
 export function findAmbiguity({ lines, sections, hidden }: Document, name: string, own: readonly string[]) {
-  const keys = new Map([...(sections.get(name)?.entries.values() ?? [])].map((entry) => [entry.line, entry]));
+  const entries = new Map([...(sections.get(name)?.entries.values() ?? [])].map((entry) => [entry.line, entry]));
   let current: string | undefined;
-  let isBlock = false;
+  let isBlock = [false, false];
   for (const [line, text] of lines.entries()) {
     const content = text.trim();
     if (content.startsWith('[')) {
@@ -135,19 +135,16 @@ export function findAmbiguity({ lines, sections, hidden }: Document, name: strin
       const sides = readings.includes(undefined) ? [...readings, current] : readings;
       if (sides.includes(name) && new Set(readings).size > 1) return { line, isHeader: true };
       current = botocore ?? current;
-      isBlock = false;
+      isBlock = [false, false];
     } else if (current === name) {
-      const entry = keys.get(line);
-      if (entry && own.includes(entry.key)) {
-        if (/^\S/.test(text)) isBlock = false;
-        if (isBlock) return { line, isHeader: false };
-        if (entry.end > line + 1) return { line: line + 1, isHeader: false };
-        continue;
-      }
-      const value = readValue(content);
-      // for the JS SDK a block ends at a key in column 1 that has a value
-      if (value !== undefined && (value === '' || /^\S/.test(text))) isBlock = value === '';
-      if (value && !entry && !isBlock) return { line, isHeader: false };
+      const entry = entries.get(line);
+      const isOwn = entry !== undefined && own.includes(entry.key);
+      const values = isOwn ? ['set', 'set'] : readValues(content);
+      // a block ends at a key in column 1 that has a value
+      const isEnd = /^\S/.test(text);
+      isBlock = isBlock.map((was, at) => (values[at] === '' ? true : was && !(isEnd && values[at])));
+      if (isOwn && (isBlock.includes(true) || entry.end > line + 1)) return { line, isHeader: false };
+      if (!entry && isBlock.some((is, at) => values[at] && !is)) return { line, isHeader: false };
     }
   }
   return undefined;
@@ -161,9 +158,13 @@ export function readHeaders(content: string): (string | undefined)[] {
   return [botocore, inside(content.split(/\s[#;]/)[0]), inside(content.split(/[#;]/)[0])?.trim(), prefixed];
 }
 
-/** The value in a line to the JS SDK, which knows no `:` and cuts comments off; undefined if it is no `key = value`. */
-function readValue(content: string): string | undefined {
-  return /^[^=]+=(.*)$/s.exec(content.split(/(?:^|\s)[#;]/)[0] ?? '')?.[1]?.trim();
+/**
+ * The value in a line to the JS SDK, which knows no `:`, and to Go; undefined if the line is no key. To both, an empty one begins
+ * a block, to which indented lines belong, and any other line with a key is a key of the section.
+ */
+function readValues(content: string): (string | undefined)[] {
+  const [text = ''] = content.split(/(?:^|\s)[#;]/);
+  return [/^[^=]+=(.*)$/s, /^[^=:]+[=:](.*)$/s].map((pattern) => pattern.exec(text)?.[1]?.trim());
 }
 
 /**
@@ -205,8 +206,8 @@ function edit(document: Document, section: Section, values: Values): string[] {
   const missing = Object.keys(values).filter((key) => values[key] !== undefined && !section.entries.has(key));
   if (missing.length === 0) return lines;
   const text = ({ line }: Entry) => document.lines[line] ?? '';
-  // what is indented below a block belongs to the block for the JS SDK
-  const block = entries.find((entry) => /^\s/.test(text(entry)) && readValue(text(entry)) === '');
+  // what is indented below a block belongs to the block for other tools
+  const block = entries.find((entry) => /^\s/.test(text(entry)) && readValues(text(entry)).includes(''));
   const last = own.at(-1) ?? (block ? undefined : entries.at(-1));
   const at = last?.end ?? block?.line ?? section.line + 1;
   const follows = last ?? block;

@@ -130,12 +130,11 @@ export function clear(credentials: Document, name: string): string {
 }
 
 /** Which tools do not find the session, though none takes other keys for it. */
-export function findReaderNote({ path, lines, sections }: Document, name: string): string | undefined {
+export function findReaderNote({ path, sections }: Document, name: string): string | undefined {
   const poison = sections.get('__proto__') ?? sections.get('profile __proto__');
   if (poison) return `JavaScript tools can't read ${path}: rename [${poison.name}] (line ${poison.line + 1})`;
   if (name in {}) return `JavaScript tools can't use ${name}: a word that JavaScript reserves`;
-  if (/^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name)) return `JavaScript tools can't use ${name}: blank in the name`;
-  const [first] = sections.get(name)?.entries.values() ?? [];
-  if (!first || /^\S/.test(lines[first.line] ?? '')) return undefined;
-  return `Terraform can't use ${name}: indented keys (${path}:${first.line + 1})`;
+  return /^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name)
+    ? `JavaScript tools can't use ${name}: blank in the name`
+    : undefined;
 }
