@@ -67,7 +67,7 @@ function readDocument(path: string, home: string): Document {
   const shown = shorten(path, home);
   try {
     const info = statSync(path);
-    if (path === devNull) return parse(new Uint8Array(), shown);
+    if (realpathSync(path) === devNull) return parse(new Uint8Array(), shown);
     // a FIFO would block until somebody writes to it, a device may never end
     if (info.isFile()) return parse(readFileSync(path), shown);
     const what = info.isDirectory() ? 'a folder' : 'not a regular file';

@@ -13,9 +13,9 @@ import {
   requireWord,
   type Setting,
 } from './files';
-import { explainUnknown, findKeyed, findLogin, findSessionNames, type SessionProfile } from './profiles';
+import { explainLogin, explainUnknown, findKeyed, findSessionNames, type SessionProfile } from './profiles';
 import { parseNested } from './sections';
-import { requireWritable, tokenKeys } from './session';
+import { hasLongLivedKeys, requireWritable, tokenKeys } from './session';
 import type { Environment } from './shell';
 
 export type SourceKeys =
@@ -53,13 +53,14 @@ export function requireIdentity(
   serialNumber?: string,
 ): Identity {
   const { name, source, link } = session;
-  requireNoLogin(files, name);
+  const login = explainLogin(files, name);
+  if (login) throw login;
   requireNoOwnKeys(files, session);
   if (source === undefined) throw explainNoSource(files, session);
   if (link) requireWord('source_profile', link);
   requireWritable(files.credentials, name);
   if (!exists(files, source)) throw explainUnknown(files, source, link && { link, user: name });
-  const keys = requireKeys(files, source);
+  const keys = requireKeys(files, source, link);
   const profiles = [name, source];
   const { serial, mfaProcess } = requireDevice(files, session, source, serialNumber);
   const bundle = findFirst(files, profiles, 'ca_bundle');
@@ -81,48 +82,43 @@ function findFirst(files: Files, names: readonly string[], key: string): Setting
   return names.map((name) => find(files, name, key)).find((setting) => setting !== undefined);
 }
 
-function requireNoLogin(files: Files, name: string): void {
-  const login = findLogin(files, name);
-  if (!login) return;
-  const word = shellWord(name);
-  const command = login.key.startsWith('sso_')
-    ? `log in with: aws sso login --profile ${word}`
-    : login.key === 'login_session'
-      ? `log in with: aws login --profile ${word}`
-      : 'it needs no refresh: use the profile as it is';
-  throw refuse(`${name} logs in by itself (${login.key}, ${login.setting.where})`, command);
-}
-
-/** Keys that the session would overwrite, or that are all there is: they belong into X-long-term. */
+/** Keys that the session would overwrite, or that are all there is: they belong in X-long-term. */
 function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile): void {
+  const inRole = source === undefined && find(files, name, 'role_arn') && find(files, name, 'aws_access_key_id');
+  if (inRole) {
+    const hint = 'AWS tools sign with those instead of a session: move them to another section';
+    throw refuse(`role ${name} has keys of its own (${inRole.where})`, hint);
+  }
   const own = findOwnKeys(files, name);
-  if (!own || (source !== undefined && source !== name && own.document !== files.credentials)) return;
+  const isElsewhere = source !== undefined && source !== name;
+  // a session hides keys in the config, and credential_process
+  if (!own || (isElsewhere && (own.isProcess || own.document !== files.credentials))) return;
   const users = findSessionNames(files).filter((user) => user !== name && sourceOf(files, user) === name);
   if (source === undefined && users.length > 0) {
     throw refuse(`${name} holds the long-lived keys of ${few(users)}`, `type refresh-mfa ${shellWord(users[0] ?? '')}`);
   }
   const section = `[${own.section.name}]`;
-  const target = `[${name}-long-term]`;
-  const hints =
-    source === name
-      ? [`rename ${section} to ${target}, and delete source_profile (${link?.where})`]
-      : source === undefined
-        ? [
-            `move them to ${target} in ${files.credentials.path}`,
-            `add mfa_serial to ${makeHeader(name)} in ${files.config.path}`,
-          ]
-        : [`move them over the old ones in [${source}], then delete them from ${section}`];
-  throw refuse(`${section} in ${own.document.path} ${own.what}`, hints);
+  const longTerm = `${name}-long-term`;
+  const what = `${section} in ${own.document.path} ${own.isProcess ? 'gets its keys from credential_process' : 'holds long-lived keys'}`;
+  const old = isElsewhere ? source : exists(files, longTerm) ? longTerm : undefined;
+  if (old) throw refuse(what, `move them over the old ones in [${old}], then delete them from ${section}`);
+  const target = own.isProcess
+    ? `${makeHeader(longTerm)} in ${files.config.path}`
+    : `[${longTerm}] in ${files.credentials.path}`;
+  throw refuse(what, [
+    `move ${own.isProcess ? 'it' : 'them'} to ${target}`,
+    ...(link ? [`delete source_profile (${link.where})`] : []),
+    ...(find(files, name, 'mfa_serial') ? [] : [`set mfa_serial in ${makeHeader(name)} in ${files.config.path}`]),
+  ]);
 }
 
 /** Where a profile has long-lived keys, or a command that gives some, in its own sections. */
-export function findOwnKeys(files: Files, name: string): (Place & { readonly what: string }) | undefined {
+export function findOwnKeys(files: Files, name: string): (Place & { readonly isProcess: boolean }) | undefined {
   const places = findPlaces(files, name);
-  const has = ({ section }: Place, key: string) => Boolean(section.entries.get(key)?.value);
-  const keyed = places.find((place) => has(place, 'aws_access_key_id') && !tokenKeys.some((key) => has(place, key)));
-  if (keyed) return { ...keyed, what: 'holds long-lived keys' };
-  const process = places.find((place) => has(place, 'credential_process'));
-  return process && { ...process, what: 'gets its keys from credential_process' };
+  const keyed = places.find(({ section }) => hasLongLivedKeys(section));
+  if (keyed) return { ...keyed, isProcess: false };
+  const process = places.find(({ section }) => section.entries.get('credential_process')?.value);
+  return process && { ...process, isProcess: true };
 }
 
 function sourceOf(files: Files, name: string): string {
@@ -131,40 +127,43 @@ function sourceOf(files: Files, name: string): string {
 
 function explainNoSource(files: Files, { name }: SessionProfile): UserError {
   const keyed = findKeyed(files);
-  if (keyed.length === 1) {
-    const hint = `add source_profile = ${keyed[0]} to ${makeHeader(name)} in ${files.config.path}`;
-    return refuse(`${name} has no source: no source_profile and no [${name}-long-term]`, hint);
-  }
-  const hint = `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
+  const hint =
+    keyed.length === 1
+      ? `set source_profile = ${keyed[0]} in ${makeHeader(name)} in ${files.config.path}`
+      : `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
   return refuse(`${name} has no source: no source_profile and no [${name}-long-term]`, hint);
 }
 
 /** The source's keys, as the AWS tools would find them. */
-function requireKeys(files: Files, source: string): SourceKeys {
+function requireKeys(files: Files, source: string, link: Setting | undefined): SourceKeys {
   const places = findPlaces(files, source);
-  const notLongLived = (where: string) => {
-    const hint = `set source_profile to the profile with the long-lived keys`;
-    return refuse(`source ${source} holds a session, not long-lived keys (${where})`, hint);
+  const fix = link ? 'set source_profile to the profile with' : 'replace it with';
+  const refuseSession = ({ where }: Setting) => {
+    return refuse(`source ${source} holds a session, not long-lived keys (${where})`, `${fix} the long-lived keys`);
   };
   for (const { document, section } of places) {
     const token = tokenKeys.map((key) => findIn(document, section, key)).find(Boolean);
-    if (token) throw notLongLived(token.where);
+    if (token) throw refuseSession(token);
   }
   for (const { document, section } of places) {
     const id = findIn(document, section, 'aws_access_key_id');
     const secret = findIn(document, section, 'aws_secret_access_key');
-    if (!id && !secret) continue;
-    const { where } = (id ?? secret) as Setting;
+    const found = id ?? secret;
+    if (!found) continue;
+    if (id) requireWord('aws_access_key_id', id);
+    if (secret) requireWord('aws_secret_access_key', secret);
+    // a line that holds both is no id
+    const problem = id && findKeyProblem(id.value, secret?.value ?? '?');
+    if (problem) {
+      const { where } = secret && /^\S+secret/.test(problem) ? secret : id;
+      throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
+    }
     if (!id || !secret) {
       const missing = id ? 'aws_secret_access_key' : 'aws_access_key_id';
-      throw refuse(`source ${source} has no ${missing} (${where})`, `add ${missing} there`);
+      throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
     }
-    requireWord('aws_access_key_id', id);
-    requireWord('aws_secret_access_key', secret);
-    const problem = findKeyProblem(id.value, secret.value);
-    if (problem) throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
-    if (id.value.startsWith('ASIA')) throw notLongLived(where);
-    return { accessKeyId: id.value, secretAccessKey: secret.value, where };
+    if (id.value.startsWith('ASIA')) throw refuseSession(id);
+    return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
   }
   for (const { document, section } of places) {
     const command = findIn(document, section, 'credential_process');
@@ -172,10 +171,12 @@ function requireKeys(files: Files, source: string): SourceKeys {
   }
   const role = find(files, source, 'role_arn');
   if (role) {
-    const hint = 'set source_profile to the profile with the long-lived keys';
-    throw refuse(`source ${source} is a role (${role.where})`, hint);
+    throw refuse(
+      `source ${source} is a role (${role.where})`,
+      'set source_profile to the profile with the long-lived keys',
+    );
   }
-  const hint = `add aws_access_key_id and aws_secret_access_key to [${source}] in ${files.credentials.path}`;
+  const hint = `set aws_access_key_id and aws_secret_access_key in [${source}] in ${files.credentials.path}`;
   throw refuse(`source ${source} has no keys`, hint);
 }
 
@@ -226,7 +227,7 @@ function requireDevice(
     return { serial: requireSerial(requireWord('mfa_serial', setting), setting.where, 'config'), mfaProcess };
   }
   throw refuse(`no MFA device for ${session.name}: no mfa_serial in ${names.join(', ')}`, [
-    `add mfa_serial = arn:aws:iam::<account>:mfa/<device> to ${makeHeader(session.name)} in ${files.config.path}`,
+    `set mfa_serial = arn:aws:iam::<account>:mfa/<device> in ${makeHeader(session.name)}`,
     `to see the device: aws iam list-mfa-devices --profile ${shellWord(source)}`,
   ]);
 }

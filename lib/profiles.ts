@@ -1,6 +1,6 @@
 // Which profiles get a session, and which roles use it. A session profile has a source and no role_arn; a role's source_profile
 // chain ends at its session profile, or at the first profile with keys of its own: every SDK signs with those.
-import { closest, few, UserError } from './errors';
+import { closest, few, shellWord, UserError } from './errors';
 import { exists, explainNotWord, type Files, find, firstLine, makeHeader, type Setting } from './files';
 import type { Section } from './sections';
 
@@ -43,7 +43,7 @@ function findLink(files: Files, name: string): Setting | undefined {
 
 /** Where the chain of a role ends. `known` holds the ends that were found before, so that each link is followed once. */
 function findEnd(files: Files, role: string, known: Map<string, End>): End {
-  const path: string[] = [];
+  const path = new Set<string>();
   let current = role;
   let end: End | undefined;
   while (!end) {
@@ -51,12 +51,14 @@ function findEnd(files: Files, role: string, known: Map<string, End>): End {
     const link = find(files, user, 'source_profile');
     const next = link && firstLine(link.value);
     const odd = link && explainNotWord('source_profile', link);
-    path.push(user);
-    if (!link || !next) end = { explain: () => explainNoLink(files, user) };
+    path.add(user);
+    if (!link || !next) end = { explain: () => explainLogin(files, user) ?? explainNoLink(files, user) };
     else if (odd) end = { explain: () => odd };
     else if (hasKeys(files, next) && next !== user) end = { name: next };
-    else if (path.includes(next)) end = { explain: () => explainLoop([...path.slice(path.indexOf(next)), next], link) };
-    else if (!exists(files, next) && findSource(files, next) === undefined) {
+    else if (path.has(next)) {
+      const names = [...path, next];
+      end = { explain: () => explainLoop(files, names.slice(names.indexOf(next)), link) };
+    } else if (!exists(files, next) && findSource(files, next) === undefined) {
       end = { explain: () => explainUnknown(files, next, { link, user }) };
     } else if (!find(files, next, 'role_arn')) end = { name: next };
     else end = known.get(next);
@@ -71,36 +73,43 @@ function explainNoLink(files: Files, role: string): UserError {
   return new UserError('config', `role ${role} has no source_profile (${find(files, role, 'role_arn')?.where})`, hint);
 }
 
-function explainLoop(path: readonly string[], { where }: Setting): UserError {
+function explainLoop(files: Files, path: readonly string[], { where }: Setting): UserError {
   const [name = ''] = path;
-  const what = path.length === 2 ? `role ${name} is its own source` : `source_profile loop: ${path.join(' -> ')}`;
-  return new UserError('config', `${what} (${where})`, `set source_profile of ${path.at(-2)} to the session profile`);
+  const last = path.at(-2) ?? '';
+  const loop = path.length <= 6 ? path : [...path.slice(0, 4), '...', name];
+  const what = path.length === 2 ? `role ${name} is its own source` : `source_profile loop: ${loop.join(' -> ')}`;
+  const hint = hasKeys(files, last)
+    ? `move its keys to [<name>-long-term], and set source_profile of ${last} to <name>`
+    : `set source_profile of ${last} to the session profile`;
+  return new UserError('config', `${what} (${where})`, hint);
 }
 
 /** A name that no file knows, and the profile whose `source_profile` names it. */
 export function explainUnknown(files: Files, name: string, from?: { link: Setting; user: string }): UserError {
   const sessions = findSessionNames(files);
-  const near = closest(
-    name,
-    [...files.names, ...sessions].filter((other) => other !== from?.user && other !== name),
-  );
-  const { path } = files.config;
+  const names = [...files.names, ...sessions].filter((other) => other !== from?.user && other !== name);
+  const near = closest(name, names);
+  const { config, credentials } = files;
   if (from) {
-    const keyed = findKeyed(files);
-    const other = near[0] ?? (keyed.length === 1 ? keyed[0] : '<the profile with the keys>');
-    const hint = `set source_profile of ${from.user} to ${other}`;
-    return new UserError('config', `no profile "${name}" (source_profile, ${from.link.where})`, hint);
+    const isRole = find(files, from.user, 'role_arn') !== undefined;
+    const others = isRole && sessions.length > 0 ? sessions : findKeyed(files);
+    const what = isRole ? '<session profile>' : '<the profile with the keys>';
+    const hint = `set source_profile of ${from.user} to ${near[0] ?? (others.length === 1 ? others[0] : what)}`;
+    return new UserError('config', `source_profile "${name}" does not exist (${from.link.where})`, hint);
   }
-  const hint =
+  const hints =
     near.length > 0
-      ? `did you mean ${near.join(' or ')}?`
+      ? [`did you mean ${near.join(' or ')}?`]
       : sessions.length > 0
-        ? `session profiles: ${few(sessions)}`
-        : `add ${makeHeader(name)} with mfa_serial to ${path}, and your keys as [${name}-long-term] to ${files.credentials.path}`;
-  return new UserError('config', `no profile "${name}" in ${path} or ${files.credentials.path}`, hint);
+        ? [`session profiles: ${few(sessions)}`]
+        : [
+            `add [${name}-long-term] with your long-lived keys to ${credentials.path}`,
+            `add ${makeHeader(name)} with mfa_serial to ${config.path}`,
+          ];
+  return new UserError('config', `no profile "${name}" in ${config.path} or ${credentials.path}`, hints);
 }
 
-/** The profiles with keys that belong to no session. */
+/** The profiles with long-lived keys. */
 export function findKeyed(files: Files): string[] {
   return [...files.names].filter((name) => {
     const keyed = hasKeys(files, name) || find(files, name, 'credential_process');
@@ -110,19 +119,30 @@ export function findKeyed(files: Files): string[] {
 
 /** All session profiles, in the order of the files. */
 export function findSessionNames(files: Files): string[] {
-  const names = new Set([...files.names].map((name) => name.replace(/-long-term$/, '')));
+  const names = new Set([...files.names].map((name) => name.replace(/(?<=.)-long-term$/s, '')));
   return [...names].filter((name) => {
     return findSource(files, name) !== undefined && !find(files, name, 'role_arn') && !findLogin(files, name);
   });
 }
 
-/** How a profile logs in by itself, if it does; SDKs would ignore a session written for it. */
+/** The setting by which a profile gets credentials of another kind; SDKs would ignore a session written for it. */
 export function findLogin(files: Files, name: string): { readonly key: string; readonly setting: Setting } | undefined {
   for (const key of ['sso_session', 'sso_start_url', 'login_session', 'web_identity_token_file', 'credential_source']) {
     const setting = find(files, name, key);
     if (setting) return { key, setting };
   }
   return undefined;
+}
+
+/** Why a profile needs no session, with the command that logs it in. */
+export function explainLogin(files: Files, name: string): UserError | undefined {
+  const login = findLogin(files, name);
+  if (!login) return undefined;
+  const { key, setting } = login;
+  const command = key.startsWith('sso_') ? 'aws sso login' : key === 'login_session' ? 'aws login' : undefined;
+  const how = command ? `log in with ${command} --profile ${shellWord(name)}` : 'use it as it is';
+  const what = `${name} gets its credentials from ${key} (${setting.where})`;
+  return new UserError('config', what, `it needs no refresh: ${how}`);
 }
 
 /** All session and role profiles, for completion. */
@@ -151,7 +171,8 @@ export function requireSession(files: Files, name: string): SessionProfile {
 
 /** The one profile that has keys and roles behind it, where there is no session profile yet. */
 export function findOnlyKeyed(files: Files): string | undefined {
-  const names = [...findRoles(files).keys()].filter((name) => findKeyed(files).includes(name));
+  const keyed = new Set(findKeyed(files));
+  const names = [...findRoles(files).keys()].filter((name) => keyed.has(name));
   return names.length === 1 ? names[0] : undefined;
 }
 
