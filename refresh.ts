@@ -222,7 +222,7 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
   const planned = plans.map(({ identity }) => identity.session);
   const target = makeTarget(files, planned);
   try {
-    if (plans.length > 0) prepareTarget(target).forEach(printNote);
+    if (plans.length > 0) (await prepareTarget(target)).forEach(printNote);
   } catch (error) {
     return fail(error);
   }

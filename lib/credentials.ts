@@ -1,4 +1,9 @@
-// Reads and writes are synchronous: they are few and small, and node:fs alone is loaded by the time Node starts.
+// One write, whole or not at all. The whole new file is made in a folder of our own, where no other process has a name. That folder,
+// renamed to the lock's name, is the lock: it is held while the file is compared with what the draft was made from and replaced,
+// which takes no time; so one that stays for two seconds belongs to a run that was killed or sleeps. Whoever removes its draft
+// frees the lock; an owner that wakes up then finds no draft to put in place, and starts again.
+// Calls are synchronous: they are few and small, and node:fs alone is loaded by the time Node starts.
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode, UserError } from './errors';
@@ -8,150 +13,232 @@ import { type Document, parse } from './sections';
 export interface Target {
   readonly path: string;
   readonly shown: string;
-  /** Sections that it held at the start, and that this run is not to change. */
+  /** Sections that it had at the start, and that this run is not to change. */
   readonly others: readonly string[];
 }
 
-/** After this a lock is its owner's no longer, and what it left behind is swept. Writing takes a few hundredths of a second. */
-const staleMs = 10_000;
+const pauseMs = 20;
+/** Pauses until a lock that nobody moves is free for all: two seconds. They are counted, since clocks go on while a machine sleeps. */
+const stalePauses = 100;
+/** Pauses that a program gets to write the rest of a file that it has emptied: three seconds. */
+const partialPauses = 150;
+/** Drafts of one run; each one that is not the last was in vain because somebody else wrote meanwhile. */
+const maxDrafts = 500;
+/** A folder that is older than ours by this is left over from a killed run; sweeping one in use costs its owner another draft. */
+const leftoverMs = 60_000;
 
 /**
- * Tries whether the file could be replaced, by writing as much beside it, so that a code is not spent on a full disk or
- * a read-only folder. Makes the folder, 0700, where it is missing.
- * @returns notes for the person
+ * Finds what would fail, before a code is spent: a file that is none, a mount point, a folder without room or rights, a lock that
+ * cannot be freed. Makes the folder, 0700, where it is missing.
+ * @returns notes
  * @throws UserError `file`
  */
-export function prepareTarget({ path, shown }: Target): string[] {
+export async function prepareTarget({ path, shown }: Target): Promise<string[]> {
   try {
     fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const real = resolveTarget(path, shown);
     const info = fs.statSync(real, { throwIfNoEntry: false });
-    const probe = `${real}.refresh-mfa.${randomName()}`;
+    if (info && !info.isFile()) throw refuse(`cannot write ${shown}: not a regular file`, `see ls -l ${shown}`);
+    if (isMountPoint(real)) throw refuse(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
+    await freeLock(real);
+    const folder = makeFolder(real);
     try {
-      fs.writeFileSync(probe, new Uint8Array((info?.size ?? 0) + 4096), { flag: 'wx', mode: 0o600 });
+      fs.writeFileSync(join(folder, 'draft'), new Uint8Array((info?.size ?? 0) + 4096), { mode: 0o600 });
     } finally {
-      remove(probe);
+      removeFolder(folder);
     }
-    return info && info.nlink > 1 ? [`${shown} has a second name (a hard link), which will keep the old keys`] : [];
+    return info && info.nlink > 1 ? [`${shown} has a second name (a hard link), which keeps the old keys`] : [];
   } catch (error) {
     throw explain(error, shown);
   }
 }
 
-/** Links are followed, so that they stay links; one that leads nowhere would be replaced by a file. */
-function resolveTarget(path: string, shown: string): string {
-  if (fs.existsSync(path)) return fs.realpathSync(path);
-  if (fs.lstatSync(path, { throwIfNoEntry: false })) {
-    const hint = `make that file, or delete the link (ls -l ${shown} shows where it leads)`;
-    throw new UserError('file', `${shown} is a link to a file that is not there`, hint);
-  }
-  return join(fs.realpathSync(dirname(path)), basename(path));
-}
-
-/** Whether it is there or not; fs.rmSync would do, but is slow to load. */
-function remove(path: string): void {
-  try {
-    fs.unlinkSync(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-function randomName(): string {
-  return Math.random().toString(36).slice(2);
-}
-
 /**
- * Replaces the file by `change` of what it holds, whole or not at all, mode 0600. Runs at the same moment take turns, and
- * each reads the file in its turn; if some other program wrote it meanwhile, the change is made anew on what that wrote.
- * @param now the clock, in milliseconds
+ * Replaces the file by `change` of what it holds, mode 0600. Where somebody else writes it meanwhile, the change is made anew.
  * @throws UserError `file`, or what `change` throws; the file is then as it was
  */
-export async function saveCredentials(
-  target: Target,
-  change: (document: Document) => string,
-  now: () => number,
-): Promise<void> {
+export async function saveCredentials(target: Target, change: (document: Document) => string): Promise<void> {
   try {
     const real = resolveTarget(target.path, target.shown);
-    while (!(await withLock(real, now, (lock) => replace(real, target, change, lock))));
+    for (let drafts = 0; drafts < maxDrafts; drafts++) {
+      const { before, text } = await changeWhole(real, target, change);
+      if (text.equals(before) || (await replace(real, before, text))) return;
+    }
+    throw refuse(`cannot write ${target.shown}: other programs keep changing it`, 'try again with the next code');
   } catch (error) {
     throw explain(error, target.shown);
   }
 }
 
-/** Writing needs it; called while the person types, it is there by then. */
+/** Writing needs it; loaded while the person types. */
 export function loadWriter() {
   return import('write-file-atomic');
 }
 
-interface Lock {
-  /** Notes the temporary file, so that a later run can sweep it if this one is killed. */
-  note(temporary: string): void;
-  isHeld(): boolean;
+/** Links are followed, so that they stay links; one that leads nowhere would be replaced by a file. */
+function resolveTarget(path: string, shown: string): string {
+  if (fs.existsSync(path)) return fs.realpathSync(path);
+  if (!fs.lstatSync(path, { throwIfNoEntry: false })) return join(fs.realpathSync(dirname(path)), basename(path));
+  throw refuse(
+    `${shown} is a link to a file that does not exist`,
+    `create that file or delete the link (ls -l ${shown})`,
+  );
 }
 
-class Outdated extends Error {}
-
-/** @returns false if somebody else wrote the file, or took the lock, before the new one was in place */
-async function replace(
-  real: string,
-  target: Target,
-  change: (document: Document) => string,
-  lock: Lock,
-): Promise<boolean> {
-  const { before, text } = await changeWhole(real, target, change);
-  if (Buffer.from(text).equals(before)) return true;
-  const fill = (temporary: string) => {
-    lock.note(temporary);
-    // not through a link, nor into a file of wider mode, that somebody has put there under this name
-    const file = fs.openSync(temporary, fs.constants.O_WRONLY | (fs.constants.O_NOFOLLOW ?? 0));
-    try {
-      fs.fchmodSync(file, 0o600);
-      fs.writeFileSync(file, text);
-      fs.fsyncSync(file);
-    } finally {
-      fs.closeSync(file);
-    }
-    if (!lock.isHeld() || !readOrEmpty(real).equals(before)) throw new Outdated();
-  };
-  const { default: writeFileAtomic } = await loadWriter();
+function isMountPoint(real: string): boolean {
   try {
-    // write-file-atomic takes a short write for a whole one and would put half a file in place when the disk is full;
-    // so it writes nothing, and the bytes go in here, where what was not written is an error
-    writeFileAtomic.sync(real, '', { mode: 0o600, tmpfileCreated: fill });
-    return true;
-  } catch (error) {
-    // who has lost the lock has lost the temporary file, too
-    if (error instanceof Outdated || !lock.isHeld()) return false;
-    throw error;
+    const points = fs
+      .readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[4] ?? '');
+    return points.some(
+      (point) => point.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))) === real,
+    );
+  } catch {
+    return false;
   }
 }
 
 /**
- * What the file holds, and what `change` makes of it. Programs that write in place, such as `aws configure set`, empty it
- * first: a file put in its place at that moment would be without the long-lived keys, and what they write then would be
- * lost. So one that lacks a section that it had, or that `change` refuses, is read again for three seconds before it is
- * taken as it is.
+ * What the file holds, and what `change` makes of it. Programs that write in place, such as `aws configure set`, empty the file
+ * first; so one that lacks a section that it had, or that `change` refuses, is read again for a while before it is taken as it is.
  */
-async function changeWhole(
-  real: string,
-  { shown, others }: Target,
-  change: (document: Document) => string,
-): Promise<{ readonly before: Buffer; readonly text: string }> {
-  // counted, since a clock goes on while the machine sleeps
-  for (let left = 150; ; left--) {
+async function changeWhole(real: string, { shown, others }: Target, change: (document: Document) => string) {
+  for (let left = partialPauses; ; left--) {
     try {
       const before = readOrEmpty(real);
       const document = parse(before, shown);
-      const text = change(document);
-      const isWhole = others.every((name) => document.sections.has(name));
-      if (isWhole || left === 0) return { before, text };
+      const text = Buffer.from(change(document));
+      if (left === 0 || others.every((name) => document.sections.has(name))) return { before, text };
     } catch (error) {
       if (left === 0 || !(error instanceof UserError)) throw error;
     }
-    await new Promise((resume) => setTimeout(resume, 20));
+    await pause();
   }
+}
+
+/** @returns false where the file has changed, or another run has taken our lock or our folder */
+async function replace(real: string, before: Buffer, text: Buffer): Promise<boolean> {
+  const { default: writeFileAtomic } = await loadWriter();
+  const lock = lockOf(real);
+  const folder = makeFolder(real);
+  const name = basename(folder);
+  try {
+    sweep(real, fs.statSync(folder).mtimeMs);
+    writeFileAtomic.sync(join(folder, name), text, { mode: 0o600 });
+    // write-file-atomic takes a short write for a whole one
+    if (!fs.readFileSync(join(folder, name)).equals(text)) throw Object.assign(new Error(), { code: 'ENOSPC' });
+    const owner = fs.statSync(fs.existsSync(real) ? real : dirname(real));
+    for (const path of [join(folder, name), folder]) keepOwner(path, owner);
+    await takeLock(real, folder);
+    if (!readOrEmpty(real).equals(before)) return false;
+    fs.renameSync(join(lock, name), real);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && fs.existsSync(dirname(real))) return false;
+    throw error;
+  } finally {
+    removeFolder(folder);
+    remove(join(lock, name));
+    removeEmpty(lock);
+  }
+}
+
+function lockOf(real: string): string {
+  return `${real}.refresh-mfa-lock`;
+}
+
+/** Of a name that nobody else has, also not in another container with the same process id. */
+function makeFolder(real: string): string {
+  const folder = `${real}.refresh-mfa-${randomBytes(8).toString('hex')}`;
+  fs.mkdirSync(folder);
+  // whatever the umask is
+  fs.chmodSync(folder, 0o700);
+  return folder;
+}
+
+/** When root writes, a user's file stays the user's, and what a killed run leaves can be swept by that user. */
+function keepOwner(path: string, { uid, gid }: fs.Stats): void {
+  const own = fs.statSync(path);
+  try {
+    if (own.uid !== uid || own.gid !== gid) fs.chownSync(path, uid, gid);
+  } catch {
+    // only root may
+  }
+}
+
+/** @throws ENOENT if our folder was swept meanwhile; UserError `file` for a lock that cannot be freed */
+async function takeLock(real: string, folder: string): Promise<void> {
+  for (let left = maxDrafts; left > 0; left--) {
+    try {
+      return fs.renameSync(folder, lockOf(real));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') throw error;
+    }
+    await freeLock(real);
+    await pause();
+  }
+  throw explainLock(lockOf(real));
+}
+
+/** Waits until the lock is gone or empty, and frees one that stays. */
+async function freeLock(real: string): Promise<void> {
+  const lock = lockOf(real);
+  if (fs.lstatSync(lock, { throwIfNoEntry: false })?.isDirectory() === false) throw explainLock(lock);
+  const [draft] = listNames(lock);
+  if (draft === undefined) return;
+  for (let left = stalePauses; left > 0; left--) {
+    await pause();
+    if (listNames(lock)[0] !== draft) return;
+  }
+  if (draft.startsWith(`${basename(real)}.refresh-mfa-`)) remove(join(lock, draft));
+  removeEmpty(lock);
+  if (listNames(lock)[0] === draft) throw explainLock(lock);
+}
+
+function explainLock(lock: string): UserError {
+  return refuse(`${lock} is in the way`, 'remove it, if no other refresh-mfa is running');
+}
+
+function listNames(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    // a folder of another user counts as one that holds something
+    return systemCode(error) === 'ENOENT' ? [] : ['?'];
+  }
+}
+
+/** Folders of killed runs. A folder of such a name with something else in it is not ours. */
+function sweep(real: string, now: number): void {
+  const isOurs = (name: string) => name.startsWith(`${basename(real)}.refresh-mfa-`) && /-[0-9a-f]{16}$/.test(name);
+  for (const name of fs.readdirSync(dirname(real)).filter(isOurs)) {
+    const folder = join(dirname(real), name);
+    const info = fs.lstatSync(folder, { throwIfNoEntry: false });
+    if (info?.isDirectory() && now - info.mtimeMs > leftoverMs) removeFolder(folder);
+  }
+}
+
+/** Ours hold the draft, or what write-file-atomic calls it until it is whole. */
+function removeFolder(folder: string): void {
+  const isDraft = (name: string) => name === 'draft' || name.startsWith(basename(folder));
+  const names = listNames(folder);
+  if (!names.every(isDraft)) return;
+  for (const name of names) remove(join(folder, name));
+  removeEmpty(folder);
+}
+
+/** Nobody minds what is left behind: the next run sweeps it. */
+function remove(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch {}
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    fs.rmdirSync(folder);
+  } catch {}
 }
 
 function readOrEmpty(path: string): Buffer {
@@ -163,142 +250,22 @@ function readOrEmpty(path: string): Buffer {
   }
 }
 
-/**
- * A lock file beside the credentials file. It holds its owner's random name and, once there is one, the name of the
- * temporary file. An owner that was killed, or sleeps, loses it after `staleMs`; each checks that it still has the lock
- * before it replaces the file. Whoever takes the lock away sweeps that temporary file too, so that an owner that wakes up
- * behind its check has nothing to put in place.
- */
-async function withLock<T>(real: string, now: () => number, work: (lock: Lock) => Promise<T>): Promise<T> {
-  const path = `${real}.refresh-mfa.lock`;
-  const owner = randomName();
-  const file = await acquire(path, owner, now);
-  const isHeld = () => readOrEmpty(path).toString().startsWith(owner);
-  try {
-    sweep(real, fs.fstatSync(file).mtimeMs);
-    return await work({ isHeld, note: (temporary) => void fs.writeSync(file, `\n${basename(temporary)}`) });
-  } finally {
-    fs.closeSync(file);
-    if (isHeld()) remove(path);
-  }
+function pause(): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, pauseMs * (0.5 + Math.random())));
 }
 
-/** @returns the open lock file */
-async function acquire(path: string, owner: string, now: () => number): Promise<number> {
-  let seen: string | undefined;
-  let since = now();
-  for (;;) {
-    try {
-      return create(path, owner);
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
-    }
-    const content = readOrEmpty(path).toString();
-    const made = fs.statSync(path, { throwIfNoEntry: false });
-    if (!made) continue;
-    if (content !== seen) {
-      seen = content;
-      since = now() - Math.max(0, fileSystemNow(path) - made.mtimeMs);
-    }
-    if (now() - since > staleMs) bury(path, content);
-    else await new Promise((resume) => setTimeout(resume, 10 + Math.random() * 20));
-  }
-}
-
-/** The clock that files are dated by, in milliseconds: on a network drive it is not this machine's. */
-function fileSystemNow(lock: string): number {
-  const probe = `${lock}.${randomName()}`;
-  const file = fs.openSync(probe, 'wx', 0o600);
-  try {
-    return fs.fstatSync(file).mtimeMs;
-  } finally {
-    fs.closeSync(file);
-    remove(probe);
-  }
-}
-
-function create(path: string, owner: string): number {
-  const file = fs.openSync(path, 'wx', 0o600);
-  try {
-    fs.writeFileSync(file, owner);
-    return file;
-  } catch (error) {
-    fs.closeSync(file);
-    remove(path);
-    throw error;
-  }
-}
-
-/** Takes a stale lock away. Of several that try, one gets it; if what it got is a new owner's lock, it goes back. */
-function bury(path: string, content: string): void {
-  const grave = `${path}.${randomName()}`;
-  try {
-    fs.renameSync(path, grave);
-  } catch {
-    return;
-  }
-  if (readOrEmpty(grave).toString() === content) {
-    sweepTemporary(path.replace(/\.refresh-mfa\.lock$/, ''), content);
-  } else {
-    try {
-      fs.linkSync(grave, path);
-    } catch {
-      // the next owner was quicker; the one that lost its lock sees that before it replaces the file
-    }
-  }
-  remove(grave);
-}
-
-/**
- * What killed runs left: probes, locks that somebody was taking away, and temporary files that were still empty. Younger
- * ones may be in use.
- * @param now the file system's clock, in milliseconds
- */
-function sweep(real: string, now: number): void {
-  const own = `${basename(real)}.refresh-mfa.`;
-  for (const name of fs.readdirSync(dirname(real))) {
-    const path = join(dirname(real), name);
-    const info =
-      isTemporary(real, name) || name.startsWith(own) ? fs.statSync(path, { throwIfNoEntry: false }) : undefined;
-    if (!info || name === `${own}lock` || now - info.mtimeMs <= staleMs) continue;
-    if (isTemporary(real, name) && info.size > 0) continue;
-    if (name.startsWith(`${own}lock.`)) sweepTemporary(real, readOrEmpty(path).toString());
-    remove(path);
-  }
-}
-
-/** Removes the temporary file that a lock names. */
-function sweepTemporary(real: string, lock: string): void {
-  const name = lock.split('\n')[1] ?? '';
-  if (isTemporary(real, name)) remove(join(dirname(real), name));
-}
-
-/** Whether write-file-atomic gives its temporary files such names; a person's copy may have one too. */
-function isTemporary(real: string, name: string): boolean {
-  return name.startsWith(`${basename(real)}.`) && /^\d+$/.test(name.slice(basename(real).length + 1));
+function refuse(what: string, hint: string): UserError {
+  return new UserError('file', what, hint);
 }
 
 function explain(error: unknown, shown: string): unknown {
   const code = systemCode(error);
   if (error instanceof UserError || code === '') return error;
-  const unchanged = `cannot write ${shown}, which is as it was`;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
-    return new UserError(
-      'file',
-      `${unchanged}: no space left on the disk (${code})`,
-      'make room, then try again with the next code',
-    );
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-    return new UserError(
-      'file',
-      `${unchanged}: its folder may not be written (${code})`,
-      `ls -ld ${shown.replace(/[/\\][^/\\]*$/, '')} tells whose it is`,
-    );
-  if (code === 'EBUSY')
-    return new UserError(
-      'file',
-      `${unchanged}: it cannot be replaced (EBUSY), perhaps because it is mounted into a container by itself`,
-      'mount its folder instead of the file',
-    );
-  return new UserError('file', `${unchanged} (${code})`, 'see that its folder can be written');
+  const folder = shown.replace(/[/\\][^/\\]*$/, '');
+  const [why, hint] = /^(ENOSPC|EDQUOT|EFBIG)$/.test(code)
+    ? ['no space left', 'make room, then use the next code']
+    : /^(EACCES|EPERM|EROFS)$/.test(code)
+      ? ['its folder is not writable', `see its owner and mode: ls -ld ${folder}`]
+      : ['file error', `see whether you can write to ${folder}`];
+  return refuse(`cannot write ${shown}: ${why} (${code})`, `${hint}; the file is unchanged`);
 }
