@@ -1,34 +1,49 @@
-// The main job, whole, on a throw-away home folder and an STS on this computer: npm run demo
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+// The whole job in a home folder that goes when this ends, with an STS on this computer: npm run demo
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { getCallers } from '../test/helpers/caller';
-import { devices, type Home, seedHome } from '../test/helpers/home';
+import { devices, makeHome } from '../test/helpers/home';
 import { command, environment, run, type Surroundings } from '../test/helpers/run';
 import { startSts, totp } from '../test/helpers/sts';
+import { whyNot } from '../test/helpers/which';
 
 const { bjohnson } = devices;
 const stepMs = 30_000;
-const onTerminal = Boolean(
+const role = /arn:aws:sts::343228764567:assumed-role\/DeveloperRole\//;
+const isTerminal = Boolean(
   process.stdin.isTTY && process.stdout.isTTY && process.stderr.isTTY && process.stdout.rows > 2,
 );
 
+const config = `[profile foobar]
+mfa_serial = ${bjohnson.serial}
+
+[profile baszooDev]
+region = eu-central-1
+role_arn = arn:aws:iam::343228764567:role/DeveloperRole
+source_profile = foobar
+`;
+const credentials = `[foobar-long-term]
+aws_access_key_id = ${bjohnson.accessKeyId}
+aws_secret_access_key = ${bjohnson.secretAccessKey}
+`;
+
 async function main(): Promise<number> {
   const sts = await startSts();
-  // All that the helper wants of a test is its end.
-  const home = seedHome({ after: atExit } as TestContext, sts);
+  sts.addUser(bjohnson);
+  // the helper wants nothing of a test but its end
+  const home = makeHome({ after: atExit } as TestContext, { config, credentials });
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const env = { TZ: timeZone, TERM: process.env.TERM ?? 'dumb', AWS_PAGER: '' };
+  const surroundings = { home, sts, env };
+  say('# a throw-away home folder and an STS on this computer: nothing of yours is used');
   try {
-    say('A home folder with the two files of examples/, gone when this ends, and an STS on this computer.\n');
-    showSection(home);
-    const status = await refresh({ home, sts, env });
+    await runShell('cat ~/.aws/config', surroundings);
+    const status = await refresh(surroundings);
     if (status !== 0) return status;
-    showSection(home);
-    return await callAsRole({ home, sts, env });
+    await runShell(String.raw`tail -n 5 ~/.aws/credentials | sed -E 's/(aws.+= .{4}).+/\1…/'`, surroundings);
+    return await callAsRole(surroundings);
   } finally {
     await sts.close();
   }
@@ -42,22 +57,20 @@ function atExit(clean: () => void): void {
   process.on('exit', clean);
 }
 
-/** What the tool writes, secrets shortened. */
-function showSection(home: Home): void {
-  say("$ grep -A 4 '^\\[foobar\\]' ~/.aws/credentials");
-  const section = home
-    .readCredentials()
-    .split(/^(?=\[)/m)
-    .find((text) => text.startsWith('[foobar]'));
-  say(section?.replace(/^(aws_.* = .{4}).*$/gm, '$1…') ?? '(there is no such section yet)\n');
+/** Shows a command and what it prints, which it returns. */
+async function runShell(line: string, surroundings: Surroundings): Promise<string> {
+  say(`$ ${line}`);
+  const { stdout, stderr } = await run(['-c', line], { ...surroundings, program: { file: 'sh', args: [] } });
+  say(`${stdout}${stderr}`);
+  return stdout;
 }
 
-/** Runs the real command; the person types the code that the device shows, or it is piped in where there is no terminal. */
+/** Runs the tool; the person types the code that the device shows, or it is piped in where there is no terminal. */
 async function refresh(surroundings: Surroundings): Promise<number> {
   const { file, args } = command();
-  if (!onTerminal) {
+  if (!isTerminal) {
     const code = totp(bjohnson.totpSecret);
-    say(`$ echo ${code} | refresh-mfa foobar    # there is no terminal to type the device's code at`);
+    say(`$ echo ${code} | refresh-mfa foobar    # no terminal to type at`);
     const { status, stdout, stderr } = await run(['foobar'], { ...surroundings, stdin: `${code}\n` });
     say(`${stdout}${stderr}`);
     return status ?? 1;
@@ -78,8 +91,8 @@ async function statusOf(child: ChildProcess): Promise<number> {
 }
 
 /**
- * The code and its seconds, which count down, on the last line of the screen, which does not scroll meanwhile: wherever the
- * tool has its cursor, and whatever it has just written, the two cannot meet.
+ * The code and its seconds, which count down, on the last line of the screen. That line does not scroll meanwhile, so that
+ * it cannot meet what the tool writes.
  */
 function showDevice(): () => void {
   const { stdout } = process;
@@ -90,7 +103,7 @@ function showDevice(): () => void {
     const restOfScreen = `\u001b[1;${stdout.rows - 1}r`;
     stdout.write(`\u001b7${restOfScreen}${lastLine(line.slice(0, stdout.columns - 1))}\u001b8`);
   };
-  // room for it, should the cursor be on the last line; what an earlier size of the screen had below goes
+  // makes room for it where the cursor is on the last line, and clears what an earlier size of the screen had below
   const fit = () => {
     stdout.write('\u001b7\u001b[r\u001b8\u001bD\u001b[A\u001b[J');
     draw();
@@ -108,32 +121,17 @@ function showDevice(): () => void {
   return hide;
 }
 
-/** Whom STS takes a role profile for that uses the session, as the stock tools read it. */
+/** Calls STS by the role profile, which uses the session, and looks whom STS takes it for. */
 async function callAsRole(surroundings: Surroundings): Promise<number> {
-  let shown: string;
-  if (canUseAws(surroundings)) {
-    const args = ['--profile', 'baszooDev', 'sts', 'get-caller-identity'];
-    say(`$ aws ${args.join(' ')}`);
-    const { stdout, stderr } = await run(args, { ...surroundings, program: { file: 'aws', args: [] } });
-    shown = `${stdout}${stderr}`.trimEnd();
-  } else {
-    say("$ node -e \"… fromIni({ profile: 'baszooDev' }) …\"    # no aws command of 2023 or later, so AWS's SDK");
-    [shown = ''] = await getCallers(['baszooDev'], surroundings);
+  if (whyNot('aws') === false) {
+    const line = 'aws --profile baszooDev sts get-caller-identity --query Arn';
+    return role.test(await runShell(line, surroundings)) ? 0 : 1;
   }
-  say(shown);
-  return /arn:aws:sts::343228764567:assumed-role\/DeveloperRole\//.test(shown) ? 0 : 1;
+  say('$ node -e "… fromIni({ profile: \'baszooDev\' }) …"    # no recent aws command here');
+  const [arn = ''] = await getCallers(['baszooDev'], surroundings);
+  say(`${arn}\n`);
+  return role.test(arn) ? 0 : 1;
 }
-
-/** Older ones know no AWS_ENDPOINT_URL_STS and would call the real STS. */
-function canUseAws(surroundings: Surroundings): boolean {
-  const { stdout } = spawnSync('aws', ['--version'], { env: environment(surroundings), encoding: 'utf8' });
-  const [, major, minor] = /^aws-cli\/(\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
-  return Number(minor) >= (major === '1' ? 29 : 13);
-}
-
-// What was built is what a person installs; REFRESH_MFA_BIN may name another, and stays empty for the source.
-const built = resolve(__dirname, '../dist/refresh.js');
-if (existsSync(built)) process.env.REFRESH_MFA_BIN ??= built;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(128 + constants.signals[signal]));
