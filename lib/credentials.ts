@@ -151,7 +151,7 @@ function lockOf(real: string): string {
 /** Of a name that nobody else has, also not in another container with the same process id. */
 function makeFolder(real: string): string {
   const folder = `${real}.refresh-mfa-${randomBytes(8).toString('hex')}`;
-  fs.mkdirSync(folder);
+  fs.mkdirSync(folder, { mode: 0o700 });
   // whatever the umask is
   fs.chmodSync(folder, 0o700);
   return folder;
