@@ -75,7 +75,8 @@ function parseTimestamp(text: string): Date | undefined {
  */
 export function requireWritable(credentials: Document, name: string): void {
   const { path, sections } = credentials;
-  const isPlain = name !== DEFAULTS && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
+  // the JS SDK drops a whole file for [__proto__]
+  const isPlain = ![DEFAULTS, '__proto__'].includes(name) && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
   if (!isPlain || readHeaders(`[${name}]`).some((read) => read !== name)) {
     throw refuse(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
   }

@@ -218,6 +218,7 @@ describe('what is not overwritten', () => {
     'a\tb\x7f',
     'a\x1bb',
     'DEFAULT',
+    '__proto__',
     'profile x',
   ]) {
     test(`a section for the name ${JSON.stringify(name)}, which some tools read as another`, () => {
@@ -229,9 +230,7 @@ describe('what is not overwritten', () => {
   }
 
   const names =
-    "default a.b a@b a/b:c+d-e%f,g x=y it's größe 日本 constructor __proto__ -x %(a)s $HOME a(b)* a\\b two_words".split(
-      ' ',
-    );
+    "default a.b a@b a/b:c+d-e%f,g x=y it's größe 日本 constructor -x %(a)s $HOME a(b)* a\\b two_words".split(' ');
   for (const name of [...names, 'two words', 'profiles x']) {
     test(`but one for the name ${name}`, () => {
       const text = write(read(''), name, session);
