@@ -1,7 +1,9 @@
-// The cases of test/cases, each in a home of its own. REFRESH_MFA_CASES picks those whose `file: title` it matches.
+// The cases of test/cases, each in a home of its own; those of secrets.txt are in secrets.test.ts. REFRESH_MFA_CASES picks those whose
+// `topic: title` it matches.
+import assert from 'node:assert/strict';
 import { basename } from 'node:path';
 import { describe, test } from 'node:test';
-import { caseFiles, readCases, runCase } from './helpers/cases';
+import { caseFiles, parseCases, readCases, runCase } from './helpers/cases';
 import { whyNot } from './helpers/which';
 
 const wanted = new RegExp(process.env.REFRESH_MFA_CASES ?? '');
@@ -9,7 +11,7 @@ const wanted = new RegExp(process.env.REFRESH_MFA_CASES ?? '');
 for (const file of caseFiles()) {
   const topic = basename(file, '.txt');
   const cases = readCases(file).filter(({ title }) => wanted.test(`${topic}: ${title}`));
-  if (cases.length === 0) continue;
+  if (topic === 'secrets' || cases.length === 0) continue;
   describe(topic, { concurrency: 2 }, () => {
     for (const one of cases) {
       const skip = one.needs.map(whyNot).find((reason) => reason !== false) ?? false;
@@ -17,3 +19,76 @@ for (const file of caseFiles()) {
     }
   });
 }
+
+const files = `--- ~/.aws/config
+[profile foobar]
+mfa_serial = arn:aws:iam::123456789012:mfa/phone
+--- ~/.aws/credentials
+[foobar-long-term]
+aws_access_key_id = AKIAIOSFODNN7EXAMPLE
+aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+## A title
+`;
+/** A program that asks nothing takes the place of the tool. */
+const quick = `${files}$ : refresh-mfa; echo one; echo two; echo three >&2; read code
+< {code}
+> one
+> two
+! three
+`;
+const whole = `${files}$ refresh-mfa foobar; :
+< {code}
+? GetSessionToken AKIAIOSFODNN7EXAMPLE us-east-1 arn:aws:iam::123456789012:mfa/phone
+> foobar: session until {time} (12 h), written to ~/.aws/credentials
++ foobar
+`;
+
+type Row = readonly [name: string, from: string | RegExp, to: string, says: RegExp];
+const rows: readonly Row[] = [
+  ['all is well', 'A title', 'Another title', /^$/],
+  ['a line is another', '> one', '> on', /^- > on\n\+ > one$/m],
+  ['any lines may be there', '> one\n> two', '> ...', /^$/],
+  ['a line is too many', '> two', '> two\n> no', /^- > no$/m],
+  ['a line does not end', 'echo two', 'printf two', /^- > two\n\+ > two\\ no newline at end$/m],
+  ['a stream is another', '! three', '> three', /^- > three\n\+ ! three$/m],
+  ['the status is another', '! three', '! three\n= 3', /^- = 3\n\+ = 0$/m],
+  ['no session was written', '! three', '! three\n+ foobar', /^- a session that STS gave$/m],
+  ['another file is there', '; read', '; echo x >.aws/y; read', /^ {2}--- ~\/.aws\/y\n- there is no such file\n\+ x$/m],
+  ['a file is gone', '; read', '; rm .aws/config; read', /^ {2}--- ~\/.aws\/config\n- \[profile foobar\]/m],
+  ['a file is another', /$/, '--- ~/.aws/credentials\n[foobar]', /^\+ \[foobar-long-term\]$/m],
+  ['the mode is another', /$/, '--- ~/.aws/config (mode 644)', /^- mode 644\n\+ mode 600$/m],
+  ['a secret shows', 'echo two', 'cat .aws/credentials', /^\+ = stdout shows a value of aws_secret/m],
+  ['a code shows', /$/, '$ echo {used code}; :\n> {any}\n', /^\+ = stdout shows a one-time password/m],
+  ['a line cannot be understood', '! three', '* three', /^x:13: what is this: \* three$/],
+  ['a flag cannot be understood', '/.aws/config', '/.aws/config (CR)', /^x:1: there is no flag \(CR\)/],
+  ['an answer cannot be understood', '$ :', 'sts: nothing\n$ :', /^x:9: the STS does not know this/],
+  ['a title is there twice', /$/, '## A title\n$ true\n', /^x:14: this title is taken/],
+  ['there is no command', /\$ [\s\S]*/, '', /^x:8: this case has no command/],
+];
+const wholeRows: readonly Row[] = [
+  ['a call was not told', /^\?.*\n/m, '', /^\+ \? GetSessionToken/m],
+  ['a call was another', 'us-east-1', 'us-east-2', /^- \? .*us-east-2 .*\n\+ \? .*us-east-1 /m],
+  ['a file was written untold', '+ foobar\n', '', /^\+ aws_session_token = \{token\}$/m],
+  ['another section was written', '+ foobar', '+ acme', /^- aws_session_token = \{token\}$/m],
+  ['another line was lost', '; :', '; sed -i.bak /long/d .aws/credentials; rm .aws/*.bak', /^- \[foobar-long-term\]$/m],
+];
+
+// without these, nobody would know that a case can fail
+describe('the runner of cases sees that', { concurrency: 2 }, () => {
+  for (const [base, [name, from, to, says]] of [
+    ...rows.map((row) => [quick, row] as const),
+    ...wholeRows.map((row) => [whole, row] as const),
+  ]) {
+    test(name, async (t) => {
+      let problem = '';
+      try {
+        const text = base.replace(from, () => to);
+        assert.notEqual(text, base);
+        for (const one of parseCases(text, 'x')) await runCase(t, one);
+      } catch (error) {
+        problem = (error as Error).message;
+      }
+      assert.match(problem, says);
+    });
+  }
+});

@@ -15,9 +15,10 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { devices, type Home, makeHome } from './home';
 import { pathWith } from './programs';
-import { start } from './run';
+import { command, secretsOf, start } from './run';
 import { other, person } from './scene';
 import { type Behaviour, type IssuedSession, type LocalSts, startSts, totp, type User, wrongCode } from './sts';
+import { findLeaks, isUsual, traced } from './trace';
 
 const root = resolve(__dirname, '../..');
 const users: Readonly<Record<string, User>> = { person, other, ...devices };
@@ -34,7 +35,8 @@ interface FileBlock {
 interface Step {
   readonly line: number;
   readonly command: string;
-  readonly behaviours: readonly Behaviour[];
+  /** What the next calls meet. */
+  readonly answers: readonly string[];
   readonly input: string[];
   readonly calls: string[];
   readonly stdout: string[];
@@ -59,7 +61,7 @@ export interface Case {
 export function parseCases(text: string, file: string): Case[] {
   const shared: FileBlock[] = [];
   const cases: (Omit<Case, 'steps'> & { files: FileBlock[]; steps: Step[] })[] = [];
-  let behaviours: Behaviour[] = [];
+  let answers: string[] = [];
   let block: FileBlock | undefined;
   for (const [index, text_] of text.split('\n').entries()) {
     const line = index + 1;
@@ -73,7 +75,7 @@ export function parseCases(text: string, file: string): Case[] {
     if (mark === '') {
       if (block) block.lines.push(text_);
       else if (current && text_ !== '') {
-        if (!step || behaviours.length > 0) fail('this is only for after a command');
+        if (!step || answers.length > 0) fail('this is only for after a command');
         else if (!expect(step, text_)) fail('what is this');
       }
       continue;
@@ -82,7 +84,7 @@ export function parseCases(text: string, file: string): Case[] {
     if (mark === '##') {
       if (cases.some(({ title }) => title === rest)) fail('this title is taken');
       cases.push({ file, line, title: rest, needs: [], files: [...shared], steps: [] });
-      behaviours = [];
+      answers = [];
     } else if (mark === '---') {
       const [, path = '', flags = ''] = /^(.*?)((?: \([^()]*\))*)$/.exec(rest) ?? [];
       block = { line, path, flags: [...flags.matchAll(/\((.*?)\)/g)].map(([, flag = '']) => flag), lines: [] };
@@ -92,11 +94,13 @@ export function parseCases(text: string, file: string): Case[] {
     else if (mark === 'needs:') {
       if (step) fail('this stands before the first command');
       current.needs.push(...rest.split(/\s+/));
-    } else if (mark === 'sts:') behaviours.push(parseBehaviour(rest) ?? fail('the STS does not know this'));
-    else {
+    } else if (mark === 'sts:') {
+      if (!parseBehaviour(rest)) fail('the STS does not know this');
+      answers.push(rest);
+    } else {
       const empty = { input: [], calls: [], stdout: [], stderr: [], sessions: [], files: [] };
-      current.steps.push({ line, command: rest, behaviours, ...empty, status: 0 });
-      behaviours = [];
+      current.steps.push({ line, command: rest, answers, ...empty, status: 0 });
+      answers = [];
     }
   }
   for (const { title, line, steps } of cases) {
@@ -139,17 +143,20 @@ interface Stage {
   /** The codes that it gave out, the last one last. */
   readonly codes: string[];
   readonly counts: Map<User, number>;
+  /** Where each run of the tool leaves what strace saw of it. */
+  readonly traces: string | undefined;
 }
 
-/** Runs a case in a home of its own, with an STS of its own; throws what differs. */
-export async function runCase(t: TestContext, one: Case): Promise<void> {
+/** Runs a case in a home of its own, with an STS of its own; throws what differs. With `trace`, the tool runs under strace. */
+export async function runCase(t: TestContext, one: Case, { trace = false } = {}): Promise<void> {
   const sts = await startSts();
   t.after(() => sts.close());
   for (const user of Object.values(users)) sts.addUser(user);
   const home = makeHome(t);
-  const stage: Stage = { now: Date.now(), home, sts, codes: [], counts: new Map() };
+  const traces = trace ? makeHome(t).path : undefined;
+  const stage: Stage = { now: Date.now(), home, sts, codes: [], counts: new Map(), traces };
   for (const block of one.files) layOut(block, stage);
-  const { PATH } = pathWith(t);
+  const { PATH } = pathWith(t, {}, traces ? traced(command(), join(traces, '$$')) : command());
   for (const step of one.steps) {
     const report = await runStep(step, stage, PATH);
     if (report !== undefined) throw failure(`${one.title}\n${report}`, `${one.file}:${step.line}`);
@@ -231,6 +238,8 @@ function fill(text: string, { now, home, sts, codes, counts }: Stage): string {
   });
 }
 
+const kinds = ['id', 'secret', 'token', 'end'];
+
 function partOf(session: IssuedSession, kind: string): string | undefined {
   const { accessKeyId, secretAccessKey, sessionToken, expiration } = session;
   return { id: accessKeyId, secret: secretAccessKey, token: sessionToken, end: expiration }[kind];
@@ -254,14 +263,15 @@ type Signed = readonly [sign: ' ' | '-' | '+', line: string];
 /** What the command did other than told, or undefined. */
 async function runStep(step: Step, stage: Stage, PATH: string): Promise<string | undefined> {
   const { home, sts } = stage;
-  const command = fill(step.command, stage);
+  const typed = fill(step.command, stage);
   const stdin = step.input.length > 0 ? `${step.input.map((line) => fill(line, stage)).join('\n')}\n` : 'open';
   const before = contentsOf(home);
   const credentials = readIfThere(home.credentialsPath);
   const [calls, sessions] = [sts.calls.length, sts.sessions.length];
-  sts.behave(...step.behaviours);
+  // what STS says may quote the code
+  sts.behave(...step.answers.flatMap((answer) => parseBehaviour(fill(answer, stage)) ?? []));
 
-  const { done, output } = start(['-c', command], {
+  const { done, output } = start(['-c', typed], {
     home,
     sts,
     stdin,
@@ -279,6 +289,7 @@ async function runStep(step: Step, stage: Stage, PATH: string): Promise<string |
     { mark: '> ', expected: step.stdout, got: spoken },
     { mark: '! ', expected: step.stderr, got: asked },
     { mark: '= ', expected: [String(step.status)], got: [String(status)] },
+    { mark: 'strace: ', expected: [], got: readLeaks(stage) },
   ];
   const names = step.sessions.map((name) => fill(name, stage));
   if (names.length > 0) {
@@ -297,9 +308,9 @@ async function runStep(step: Step, stage: Stage, PATH: string): Promise<string |
     });
   }
   // what is no command of ours may do as it likes
-  if (/\brefresh-mfa\b/.test(command)) {
-    const told = [...step.files.map(({ path }) => path), ...(names.length > 0 ? ['~/.aws/credentials'] : [])];
-    comparisons.push(...untouched(before, contentsOf(home), told));
+  if (/\brefresh-mfa\b/.test(typed)) {
+    const known = [...step.files.map(({ path }) => path), ...(names.length > 0 ? ['~/.aws/credentials'] : [])];
+    comparisons.push(...untouched(before, contentsOf(home), known));
   }
   comparisons.push(...step.files.map((block) => compareFile(block, stage)));
 
@@ -313,14 +324,33 @@ async function runStep(step: Step, stage: Stage, PATH: string): Promise<string |
     };
   });
   if (results.every(({ same }) => same)) return undefined;
-  const typed = [`$ ${step.command}`, ...step.input.map((line) => `< ${line}`)].map((line): Signed => [' ', line]);
+  const told = [`$ ${step.command}`, ...step.input.map((line) => `< ${line}`)].map((line): Signed => [' ', line]);
   const shown = results.filter(({ same, title }) => !(same && title)).flatMap(({ lines }) => lines);
-  return ['(-) expected, (+) got', ...[...typed, ...shown].map((pair) => pair.join(' ').trimEnd())].join('\n');
+  return ['(-) expected, (+) got', ...[...told, ...shown].map((pair) => pair.join(' ').trimEnd())].join('\n');
+}
+
+/** The secrets that the runs gave to the system where none belongs. */
+function readLeaks({ traces, home, sts, codes }: Stage): string[] {
+  if (!traces) return [];
+  const keys = [...secretsOf({ home, sts }).keys()].filter((key) => key.length >= 16);
+  const secrets = new Map([
+    ...keys.map((key) => [key, 'a key'] as const),
+    ...codes.map((code) => [code, 'a code'] as const),
+  ]);
+  const given = home
+    .listAws()
+    .map((name) => readIfThere(join(home.path, '.aws', name)))
+    .join('\n');
+  return readdirSync(traces).flatMap((name) => {
+    const leaks = findLeaks(join(traces, name), { secrets, isMeant: isUsual, given });
+    rmSync(join(traces, name));
+    return leaks;
+  });
 }
 
 /** Whatever else the command did in ~/.aws. */
-function untouched(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>, told: readonly string[]) {
-  const paths = [...new Set([...before.keys(), ...after.keys()])].filter((path) => !told.includes(path)).sort();
+function untouched(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>, known: readonly string[]) {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].filter((path) => !known.includes(path)).sort();
   return paths.flatMap((path): Comparison[] => {
     const [expected = absent, got = absent] = [before.get(path), after.get(path)];
     return expected === got ? [] : [{ title: `--- ${path}`, mark: '', expected: visible(expected), got: visible(got) }];
@@ -453,23 +483,17 @@ function align(
       j++;
     } else if (isAny(i)) {
       if (cost(i, j) === cost(i + 1, j)) lines.push([' ', expected[i++] ?? '']);
-      else j++;
+      else if (j++ < 12) lines.push([' ', `... ${got[j - 1]}`]);
     } else if (i < expected.length && cost(i, j) === cost(i + 1, j) + 1) lines.push(['-', expected[i++] ?? '']);
     else lines.push(['+', got[j++] ?? '']);
   }
   return lines;
 }
 
-/** Names the values of the sessions, which nobody could compare. */
+/** Names the values of the sessions, which nobody could compare; cuts what nobody would read. */
 function shorten(line: string, { sessions }: LocalSts): string {
-  return sessions.reduce(
-    (text, session) =>
-      ['id', 'secret', 'token', 'end'].reduce(
-        (all, kind) => all.replaceAll(partOf(session, kind) ?? '', `{${kind}}`),
-        text,
-      ),
-    line,
-  );
+  const pairs = sessions.flatMap((session) => kinds.map((kind) => [partOf(session, kind) ?? '', `{${kind}}`] as const));
+  return pairs.reduce((text, [value, word]) => text.replaceAll(value, word), line).slice(0, 400);
 }
 
 /** Where the cases are, from the root of the repository. */

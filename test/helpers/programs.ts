@@ -2,24 +2,21 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { command } from './run';
+import { type Command, command } from './run';
 
-/** A shell word. */
+/** A shell word, in which `$$` stays the shell's process id. */
 function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  return `'${word.replaceAll("'", "'\\''").replaceAll('$$', "'$$'")}'`;
 }
 
-/**
- * A PATH whose first folder holds `refresh-mfa`, the program under test, and the given shell scripts by name; the folder goes
- * after the test.
- */
+/** A PATH whose first folder holds `refresh-mfa`, which is the program, and the given shell scripts by name; it goes after the test. */
 export function pathWith(
   t: TestContext,
   scripts: Readonly<Record<string, string>> = {},
+  { file, args }: Command = command(),
 ): { folder: string; PATH: string } {
   const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-path-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const { file, args } = command();
   const all = { 'refresh-mfa': `exec ${[file, ...args].map(quoted).join(' ')} "$@"`, ...scripts };
   for (const [name, script] of Object.entries(all)) {
     writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);

@@ -1,26 +1,19 @@
-// What strace saw of a run: what it started, which names it gave to the system, and what it wrote where.
+// What strace saw of a run of the tool: what it started, which names it gave to the system, what it wrote where, and the secrets in it.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Command } from './run';
 import { missing } from './which';
 
-export interface Start {
-  /** Whether it is the traced program itself, and not what it has started. */
-  readonly itself: boolean;
-  readonly args: readonly string[];
-  /** As `NAME=value`. */
-  readonly env: readonly string[];
-}
-
-export interface Trace {
-  /** Every program that was started: the traced one, what that started, and so on. */
-  readonly started: readonly Start[];
-  /** Every string that a system call was given, other than these and what was written: names of files, mostly. */
-  readonly names: readonly string[];
-  /** What was written, in the order of the calls, by where: a path, `pipe:[7]`, or `port 443` for a connection to it. */
-  readonly written: ReadonlyMap<string, string>;
+interface Trace {
+  /** Words that programs were started with, and variables that they got on top of the tool's own. */
+  readonly args: string[];
+  readonly env: string[];
+  /** Strings that any other system call was given: names of files, mostly. */
+  readonly names: string[];
+  /** What was written, by where: a path, `pipe:[7]`, or `port 443` for a connection to it. */
+  readonly written: Map<string, string>;
   /** Calls by which bytes can leave unseen, such as writing to a mapped file. */
-  readonly unseen: readonly string[];
+  readonly unseen: string[];
 }
 
 const writes = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg', 'sendmmsg'];
@@ -48,34 +41,61 @@ export function traced({ file, args }: Command, path: string): Command {
   return { file: 'strace', args: [...options, '-o', path, '--', file, ...args] };
 }
 
-/** Names that Node and tsx make of process ids and hashes, in which six digits stand by chance. */
-const numbered = /^\/(?:proc|sys)\/|\/tsx-\d+\//;
+/** What a run may do with its secrets. */
+export interface Permit {
+  /** By what the secret is called. */
+  readonly secrets: ReadonlyMap<string, string>;
+  /** Whether this one may be written there. */
+  isMeant(place: string, kind: string): boolean;
+  /** Text of the person's: a command that is started as it stands there may hold anything. */
+  readonly given: string;
+}
 
-/** Whatever the traced program has started counts for the programs that it starts in turn, and for nothing else. */
-export function readTrace(path: string): Trace {
+/** Keys go into the draft of the credentials file, codes to STS, and back to the terminal on which they were typed. */
+export function isUsual(place: string, kind: string): boolean {
+  return (kind === 'a key' ? /\.refresh-mfa-[0-9a-f]+\/[^/]+$/ : /^port |^\/dev\/pts\//).test(place);
+}
+
+/** Each as `PLACE shows KIND`. The tool itself was started, and its environment made, by the person. */
+export function findLeaks(path: string, { secrets, isMeant, given }: Permit): string[] {
+  const trace = readTrace(path);
+  const places: [place: string, text: string][] = [
+    ['an argument', trace.args.filter((word) => !given.includes(word)).join('\0')],
+    ['the environment of a program', trace.env.join('\0')],
+    ['a name', trace.names.join('\0')],
+    ...trace.written,
+  ];
+  const found = places.flatMap(([place, text]) =>
+    [...secrets]
+      .filter(([secret, kind]) => !isMeant(place, kind) && holds(text, secret))
+      .map(([, kind]) => `${place} shows ${kind}`),
+  );
+  return [...found, ...trace.unseen.map((call) => `bytes that strace does not show: ${call}`)];
+}
+
+/** What the tool has started counts as what it gave to it, and for nothing else. */
+function readTrace(path: string): Trace {
   const lines = readFileSync(path, 'latin1').split('\n');
   const main = /^\d+/.exec(lines[0] ?? '')?.[0] ?? '';
   const foreign = new Set<string>();
   const ports = new Map<string, string>();
-  const trace = {
-    started: [] as Start[],
-    names: [] as string[],
-    written: new Map<string, string>(),
-    unseen: [] as string[],
-  };
+  const trace: Trace = { args: [], env: [], names: [], written: new Map(), unseen: [] };
+  let own: readonly string[] | undefined;
   for (const line of lines) {
     const [, pid = '', name = '', rest = ''] = /^(\d+) +(?:<\.\.\. )?(\w+)(?: resumed>|\()(.*)$/.exec(line) ?? [];
     if (/^(clone3?|v?fork)$/.test(name)) {
       const child = / = (\d+)$/.exec(rest)?.[1];
       if (child && foreign.has(pid)) foreign.add(child);
-      continue;
-    }
-    if (line.includes(' resumed>')) continue;
-    if (name.startsWith('execve')) {
-      if (pid !== main) foreign.add(pid);
+    } else if (line.includes(' resumed>') || foreign.has(pid)) {
+      // was seen when it began, or is no business of ours
+    } else if (name.startsWith('execve')) {
       const [, args = '', env = ''] = /\[(.*?)\], \[(.*?)\]/.exec(rest) ?? [];
-      trace.started.push({ itself: pid === main, args: strings(args), env: strings(env) });
-    } else if (!foreign.has(pid)) {
+      own ??= strings(env);
+      if (pid === main) continue;
+      foreign.add(pid);
+      trace.args.push(...strings(args));
+      trace.env.push(...strings(env).filter((variable) => !own?.includes(variable)));
+    } else {
       const [, label = ''] = /^\d+<(.*?)>[,)]/.exec(rest) ?? [];
       const target = decoded(label);
       if (name === 'connect') ports.set(target, `port ${/_port=htons\((\d+)\)/.exec(rest)?.[1] ?? 'of no network'}`);
@@ -83,7 +103,8 @@ export function readTrace(path: string): Trace {
         const place = ports.get(target) ?? target;
         trace.written.set(place, (trace.written.get(place) ?? '') + strings(rest.slice(label.length)).join(''));
       } else if (unseen.includes(name) || isSharedFile(name, rest)) trace.unseen.push(line);
-      else trace.names.push(...strings(rest).filter((text) => !numbered.test(text)));
+      // the system makes these of process ids, in which six digits stand by chance
+      else trace.names.push(...strings(rest).filter((text) => !/^\/(?:proc|sys)\//.test(text)));
     }
   }
   return trace;
@@ -100,4 +121,38 @@ function strings(args: string): string[] {
 
 function decoded(text: string): string {
   return Buffer.from(text.replaceAll('\\x', ''), 'hex').toString('latin1');
+}
+
+/** Whether the text, a character a byte, holds the secret, or 31 characters of it, in any form. Codes count where no digit adjoins. */
+export function holds(text: string, secret: string): boolean {
+  if (/^\d{6}$/.test(secret) && new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text)) return true;
+  const lower = text.toLowerCase();
+  return piecesOf(secret).some((piece) => disguises(piece).some((form) => lower.includes(form)));
+}
+
+/** Of 31 characters in a row these always hold a whole one. */
+function piecesOf(secret: string): string[] {
+  return secret.length < 32 ? [secret] : (secret.match(/.{16}/gs) ?? []);
+}
+
+/** What programs commonly make of a text, all in lower case, since some of these come in both. */
+function disguises(piece: string): string[] {
+  const bytes = Buffer.from(piece);
+  const base64 = [0, 1, 2].flatMap((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    // the characters at the ends depend on what stands beside the secret, too
+    const own = text.slice(Math.ceil((shift * 4) / 3), Math.floor(((shift + bytes.length) * 4) / 3));
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0'));
+  const forms = [
+    // six digits by themselves are looked for with what adjoins them
+    ...(/^\d{6}$/.test(piece) ? [] : [piece, encodeURIComponent(piece), piece.replaceAll('/', '\\/')]),
+    ...base64,
+    ...['', ' ', ':', '%'].map((between) => hex.join(between)),
+    hex.map((byte) => `\\x${byte}`).join(''),
+    [...bytes].join(','),
+    Buffer.from(piece, 'utf16le').toString('latin1'),
+  ];
+  return [...new Set(forms.map((form) => form.toLowerCase()))];
 }
