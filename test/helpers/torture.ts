@@ -1,275 +1,256 @@
-// What a run may leave behind, whatever happened to it: the old file or the new one, to the byte.
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { type Home, makeHome } from './home';
-import { Random } from './random';
-import { type Command, type Result, type Running, start } from './run';
-import { keys, other, person, serial } from './scene';
-import { type IssuedSession, type LocalSts, startSts, totp } from './sts';
+// Many processes that write the same file, and what may happen to them. Each writer adds sections one by one and says so after each;
+// whatever happens, the file is whole, has every section that somebody said was written, once, and nothing of a person's is gone.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from './random';
 
-/** How much of each kind; the campaign takes much, the test suite little. */
+/** How much of each; the campaign takes much, the suite little. */
 export interface Amounts {
-  readonly kills: number;
-  /** Of how many killed runs the next one sits out the ten seconds of the lock that was left. */
-  readonly waits: number;
-  /** The disk is full at each so many-th byte of the new file. */
-  readonly step: number;
-  /** Small disks that are filled. */
-  readonly disks: number;
-  /** How many times all write at once. */
   readonly rounds: number;
   readonly writers: number;
+  /** Sections that each writer adds. */
+  readonly sections: number;
+  /** The disk is full at each so many-th byte. */
+  readonly step: number;
 }
 
-/** The state of one campaign. */
-export class Torture {
-  /** By scenario and by what was counted. */
-  readonly counts = new Map<string, Map<string, number>>();
-  #random: Random;
-
-  constructor(
-    readonly seed: number,
-    readonly amounts: Amounts,
-    readonly t: Pick<TestContext, 'after'>,
-    readonly onStep: (done: number, all: number) => void = () => {},
-  ) {
-    this.#random = new Random(seed);
-  }
-
-  count(scenario: string, what: string, by = 1): void {
-    const counts = this.counts.get(scenario) ?? new Map<string, number>();
-    this.counts.set(scenario, counts.set(what, (counts.get(what) ?? 0) + by));
-  }
-
-  /** Numbers for each of several things, which do not depend on the order in which those come to their turn. */
-  randoms(count: number): Random[] {
-    return Array.from({ length: count }, () => new Random(this.#random.below(2 ** 32)));
-  }
-
-  /** Does `work` for each item, on as many places as keep two processors busy; stops at the first failure. */
-  async each<T>(items: readonly T[], work: (item: T, place: Place) => Promise<void>): Promise<void> {
-    const waiting = [...items];
-    let done = 0;
-    const lane = async () => {
-      const place = await makePlace(this.t);
-      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-        try {
-          await work(item, place);
-          this.onStep(++done, items.length);
-        } catch (error) {
-          waiting.length = 0;
-          throw error;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(3, items.length) }, lane));
-  }
-}
-
-/** What happened to a run, for the person who looks for the reason, and what was found. */
-export async function during<T>(moment: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw new Error(`${moment}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** The files before a run, and what the credentials file is with a session. */
-export interface Shape {
+export interface Scenario {
+  /** A sentence: it is the name of a test, too. */
   readonly name: string;
-  readonly config: string;
-  /** Undefined where there is none. */
-  readonly old: string | undefined;
-  filled(session: IssuedSession): string;
+  /** Why it cannot be tried here, or false. */
+  skip(): string | false;
+  /** @returns what was counted */
+  run(random: Random, amounts: Amounts): Promise<Readonly<Record<string, number>>>;
 }
 
-const device = `[profile foobar]\nmfa_serial = ${serial}\n`;
-const longLived = `# made in March\n[AcmeAccount]
-aws_access_key_id = ${other.accessKeyId}
-aws_secret_access_key = ${other.secretAccessKey}
+const old = '# mine\n[a]\nx = 1\n';
+/** What a person may keep beside the file. */
+const copies = [
+  'credentials.refresh-mfa.bak',
+  'credentials.12345',
+  'credentials.refresh-mfa-backup/mine',
+  'credentials.refresh-mfa-00000000000000ff/mine',
+];
+const litter = /^credentials\.refresh-mfa-([0-9a-f]{16}|lock)$/;
 
-[foobar-long-term]
-${keys}`;
+const script = `
+const { prepareTarget, saveCredentials } = require(process.argv[1]);
+const { splice } = require(process.argv[2]);
+const { writeSync } = require('node:fs');
+process.on('SIGXFSZ', () => {});
+const [target, name, count] = [JSON.parse(process.argv[3]), process.argv[4], Number(process.argv[5])];
+(async () => {
+  if (!process.env.UNPREPARED) await prepareTarget(target);
+  for (let i = 0; i < count; i++) {
+    await saveCredentials(target, (document) => splice(document, name + i, { k: name + i }));
+    writeSync(1, name + i + '\\n');
+  }
+})().catch((error) => { writeSync(2, error.message + '\\n'); process.exitCode = 1; });`;
 
-const stale: IssuedSession = {
-  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
-  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYOLDSESSION',
-  sessionToken: 'IQoJb3JpZ2luX2VjEOLDSESSIONEXAMPLE==',
-  expiration: '2026-11-19T20:31:00Z',
-};
-
-/** The four lines that a session is, in the order in which they are written to a section that holds none. */
-export function sessionLines({ accessKeyId, secretAccessKey, sessionToken, expiration }: IssuedSession): string {
-  return `aws_access_key_id = ${accessKeyId}
-aws_secret_access_key = ${secretAccessKey}
-aws_session_token = ${sessionToken}
-x_security_token_expires = ${expiration}
-`;
+interface Writer {
+  readonly child: ChildProcess;
+  /** The sections that it said it wrote, its errors, and how it ended. */
+  readonly done: Promise<{ readonly said: readonly string[]; readonly errors: string; readonly status: number | null }>;
+  /** Resolves when it has written its first section, or ended. */
+  readonly started: Promise<unknown>;
 }
 
-export const withoutSection: Shape = {
-  name: 'a file without the section',
-  config: device,
-  old: longLived,
-  filled: (session) => `${longLived}\n[foobar]\n${sessionLines(session)}`,
-};
+class Place {
+  readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
+  readonly file = join(this.folder, 'credentials');
 
-export const amid: Shape = {
-  name: 'a file with the section amid others',
-  config: device,
-  old: midst(stale),
-  filled: midst,
-};
+  constructor() {
+    writeFileSync(this.file, old, { mode: 0o600 });
+    for (const copy of copies) {
+      mkdirSync(join(this.folder, copy, '..'), { recursive: true });
+      writeFileSync(join(this.folder, copy), copy);
+    }
+  }
 
-function midst(session: IssuedSession): string {
-  return `[foobar]\nregion = eu-central-1\n${sessionLines(session)}# mine\n\n${longLived}# no newline at the end`;
+  start(name: string, count: number, behind: readonly string[] = []): Writer {
+    const lib = (room: string) => resolve(__dirname, `../../dist/lib/${room}.js`);
+    const target = JSON.stringify({ path: this.file, shown: '~/.aws/credentials', others: ['a'] });
+    const args = [process.execPath, '-e', script, lib('credentials'), lib('sections'), target, name, String(count)];
+    const [program = '', ...rest] = [...behind, ...args];
+    const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let errors = '';
+    const started = new Promise((fulfil) => child.stdout?.once('data', fulfil).once('end', fulfil));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    const done = new Promise<Awaited<Writer['done']>>((fulfil, reject) => {
+      child.on('error', reject);
+      child.on('close', (status) => fulfil({ said: stdout.split('\n').slice(0, -1), errors, status }));
+    });
+    return { child, done, started };
+  }
+
+  /** @param unsaid how many sections may be there that nobody lived to tell of */
+  check(said: readonly string[], unsaid = 0): void {
+    const text = readFileSync(this.file, 'utf8');
+    const names = [...text.matchAll(/^\[(.+)\]$/gm)].map(([, name = '']) => name).slice(1);
+    const whole = old + names.map((name) => `\n[${name}]\nk = ${name}\n`).join('');
+    if (text !== whole) throw new Error('the file is not whole');
+    if (new Set(names).size < names.length) throw new Error('a section is there twice');
+    const lost = said.filter((name) => !names.includes(name));
+    if (lost.length > 0) throw new Error(`lost: ${lost}`);
+    if (names.length > said.length + unsaid) throw new Error('there are sections that nobody wrote');
+    const mode = statSync(this.file).mode & 0o777;
+    if (mode !== 0o600) throw new Error(`the file has mode ${mode.toString(8)}`);
+    for (const copy of copies) {
+      if (readFileSync(join(this.folder, copy), 'utf8') !== copy) throw new Error(`${copy} is gone`);
+    }
+    for (const name of readdirSync(this.folder).filter(
+      (other) => litter.test(other) && !copies.some((copy) => copy.startsWith(other)),
+    )) {
+      if ((statSync(join(this.folder, name)).mode & 0o777) !== 0o700) throw new Error(`others can read ${name}`);
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }
 
-const windows: Shape = {
-  name: 'a file with CRLF',
-  config: device,
-  old: midst(stale).replaceAll('\n', '\r\n'),
-  filled: (session) => midst(session).replaceAll('\n', '\r\n'),
-};
-
-const long: Shape = {
-  name: 'a long file',
-  config: device,
-  old: `${midst(stale)}\n${'# a comment among many others\n'.repeat(20_000)}`,
-  filled: (session) => `${midst(session)}\n${'# a comment among many others\n'.repeat(20_000)}`,
-};
-
-const none: Shape = {
-  name: 'no file',
-  config: `${device}\n${longLived}`,
-  old: undefined,
-  filled: (session) => `[foobar]\n${sessionLines(session)}`,
-};
-
-/** The keys are in the config, so that a run gets far without the credentials file. */
-export const elsewhere: Shape = { ...amid, name: 'keys in the config', config: `${device}\n${longLived}` };
-
-export const shapes: readonly [Shape, ...Shape[]] = [withoutSection, amid, windows, long, none];
-
-/** A home and an STS of their own, laid anew for each run. */
-export interface Place {
-  readonly sts: LocalSts;
-  readonly home: Home;
-  readonly folder: string;
-  /** How long a whole run took here, and how long the part of it from the call on. */
-  readonly times: { whole: number; called: number };
-  lay(shape: Shape, mode?: number): void;
-  start(options?: { readonly program?: Command; readonly env?: Readonly<Record<string, string>> }): Running;
-  /** The credentials file. */
-  read(): Buffer | undefined;
-  /** The names beside the two files. */
-  litter(): string[];
+function requireDone({ errors, status }: Awaited<Writer['done']>): void {
+  if (status !== 0) throw new Error(`a writer failed: ${errors}`);
 }
 
-export async function makePlace(t: Pick<TestContext, 'after'>): Promise<Place> {
-  const sts = await startSts();
-  t.after(() => sts.close());
-  sts.addUser(person);
-  // all that a helper wants of a test is its end
-  const home = makeHome(t as TestContext);
-  const folder = dirname(home.credentialsPath);
+async function inPlaces(rounds: number, work: (place: Place, round: number) => Promise<void>): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const place = new Place();
+    try {
+      await work(place, round);
+    } finally {
+      place.remove();
+    }
+  }
+}
+
+const signals = ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const;
+const noSignals = () => process.platform === 'win32' && 'Windows has no signals';
+
+const killed: Scenario = {
+  name: 'a writer that is killed leaves a whole file, and the next one works at once or after the lock has gone stale',
+  skip: noSignals,
+  async run(random, { rounds, writers }) {
+    const counts = { killed: 0, 'with a lock left': 0, 'with a draft left': 0 };
+    await inPlaces(rounds * writers, async (place, round) => {
+      const writer = place.start('p', 1000);
+      await writer.started;
+      await sleep(random.below(60));
+      writer.child.kill(signals[round % signals.length]);
+      const { said } = await writer.done;
+      place.check(said, 1);
+      const left = readdirSync(place.folder).filter((name) => litter.test(name));
+      counts.killed++;
+      if (left.some((name) => name.endsWith('lock'))) counts['with a lock left']++;
+      if (left.length > 1) counts['with a draft left']++;
+      const next = await place.start('next', 1).done;
+      requireDone(next);
+      place.check([...said, ...next.said], 1);
+    });
+    return counts;
+  },
+};
+
+/** Writers at once; `meddle` may stop or kill some. Those that were not killed must have written all. */
+async function crowd(place: Place, writers: readonly Writer[], meddle: (writer: Writer) => Promise<boolean>) {
+  const fates = await Promise.all(writers.map(meddle));
+  const ends = await Promise.all(writers.map(({ done }) => done));
+  ends.filter((_, index) => !fates[index]).forEach(requireDone);
+  const said = ends.flatMap((end) => end.said);
+  place.check(said, fates.filter(Boolean).length);
+  return said.length;
+}
+
+function makeCrowd(
+  name: string,
+  skip: Scenario['skip'],
+  behind: readonly string[],
+  meddle: (writer: Writer, random: Random) => Promise<boolean>,
+): Scenario {
   return {
-    sts,
-    home,
-    folder,
-    times: { whole: 300, called: 50 },
-    lay({ config, old }, mode = 0o600) {
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { mode: 0o700 });
-      home.writeConfig(config);
-      if (old !== undefined) home.writeCredentials(old, mode);
-      whileAnswering(sts);
+    name,
+    skip,
+    async run(random, { rounds, writers, sections }) {
+      let written = 0;
+      await inPlaces(rounds, async (place) => {
+        const all = Array.from({ length: writers }, (_, index) => place.start(`p${index}-`, sections, behind));
+        written += await crowd(place, all, (writer) => meddle(writer, random));
+      });
+      return { 'sections written': written };
     },
-    start: (options) => start(['foobar', '--token-code', totp(person.totpSecret)], { home, sts, ...options }),
-    read: () => (existsSync(home.credentialsPath) ? readFileSync(home.credentialsPath) : undefined),
-    litter: () => home.listAws().filter((name) => name !== 'config' && name !== 'credentials'),
   };
 }
 
-/** Lets the call that comes next meet `work`; the code is good again, since runs come faster than codes. */
-export function whileAnswering(sts: LocalSts, work: () => unknown = () => {}): void {
-  sts.meanwhile = () => {
-    sts.forgetCodes();
-    return work();
-  };
+const alive = async () => false;
+
+async function stop({ child, started }: Writer, random: Random): Promise<boolean> {
+  const [wait, length] = [random.below(100), 2_500 + random.below(1_500)];
+  if (random.chance(0.5)) return false;
+  await started;
+  await sleep(wait);
+  child.kill('SIGSTOP');
+  // longer than a lock stays its owner's
+  await sleep(length);
+  child.kill('SIGCONT');
+  return false;
 }
 
-/** Which of the two the file is, and whether nobody but its owner can read what a run has made. */
-export function judge(place: Place, shape: Shape, oldMode: number, sessions: readonly IssuedSession[]): 'old' | 'new' {
-  const found = place.read();
-  for (const name of place.litter()) {
-    const mode = lstatSync(join(place.folder, name)).mode & 0o777;
-    if (mode !== 0o600) throw new Error(`${name} beside the file has mode ${mode.toString(8)}`);
-  }
-  const news = sessions.map((session) => Buffer.from(shape.filled(session)));
-  const state = news.some((expected) => found?.equals(expected)) ? 'new' : 'old';
-  if (state === 'old' && found?.toString('latin1') !== asLatin1(shape.old)) {
-    throw new Error(`the file is neither the old one nor the new one: ${difference(found, shape.old, news[0])}`);
-  }
-  const mode = found && place.home.mode();
-  const wanted = state === 'new' ? 0o600 : oldMode;
-  if (mode !== undefined && mode !== wanted) {
-    throw new Error(`the ${state} file has mode ${mode.toString(8)}, not ${wanted.toString(8)}`);
-  }
-  return state;
+async function kill({ child, started }: Writer, random: Random): Promise<boolean> {
+  const [wait, isSpared] = [random.below(300), random.chance(0.5)];
+  if (isSpared) return false;
+  await started;
+  await sleep(wait);
+  return child.kill('SIGKILL');
 }
 
-function asLatin1(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : Buffer.from(text).toString('latin1');
-}
+const inContainer = ['unshare', '--pid', '--fork'];
+const noContainer = () =>
+  spawnSync('unshare', ['--pid', '--fork', 'true']).status !== 0 && 'unshare --pid is not permitted here';
 
-/** Where files part, without anything of what is in them. */
-export function difference(found: Buffer | undefined, old: string | undefined, filled: Buffer | undefined): string {
-  const parts = (expected: Buffer) => {
-    const at = expected.findIndex((byte, index) => byte !== found?.[index]);
-    return `${expected.length} bytes, other from byte ${at < 0 ? expected.length : at} on`;
-  };
-  const oldWords = old === undefined ? 'not there' : parts(Buffer.from(old));
-  const newWords = filled ? parts(filled) : 'never issued';
-  return `${found ? `${found.length} bytes` : 'not there'}; the old one: ${oldWords}; the new one: ${newWords}`;
-}
+const full: Scenario = {
+  name: 'a disk that is full at any byte of the new file leaves the old one',
+  skip: () => spawnSync('prlimit', ['--fsize=1000', 'true']).status !== 0 && 'there is no prlimit',
+  async run(_, { step }) {
+    const size = `${old}\n[p0]\nk = p0\n`.length;
+    const counts = { 'old file': 0, 'new file': 0 };
+    await inPlaces(1, async (place) => {
+      for (let limit = 1; limit <= size + step; limit += step) {
+        writeFileSync(place.file, old);
+        const { said, errors } = await place.start('p', 1, ['env', 'UNPREPARED=1', 'prlimit', `--fsize=${limit}`]).done;
+        if (said.length === 0 && !/no space left/.test(errors)) throw new Error(`at byte ${limit}: ${errors}`);
+        if (said.length > 0 && limit < size) throw new Error(`at byte ${limit}: written all the same`);
+        place.check(said);
+        counts[said.length > 0 ? 'new file' : 'old file']++;
+      }
+    });
+    return counts;
+  },
+};
 
-/** Makes what a killed run left look an hour old, so that nobody waits for it. */
-export function age(place: Place): void {
-  const long = new Date(Date.now() - 3_600_000);
-  for (const name of place.litter()) utimesSync(join(place.folder, name), long, long);
-}
-
-/** The run after it writes the new file, and sweeps what is old enough. */
-export async function runNext(place: Place, shape: Shape): Promise<Result> {
-  const old = place.litter().filter((name) => Date.now() - lstatSync(join(place.folder, name)).mtimeMs > 60_000);
-  const issued = place.sts.sessions.length;
-  let called = 0;
-  whileAnswering(place.sts, () => {
-    called = performance.now();
-  });
-  const result = await place.start().done;
-  place.times.called = performance.now() - called;
-  place.times.whole = result.ms;
-  requireDone(result);
-  if (judge(place, shape, 0o600, place.sts.sessions.slice(issued)) !== 'new') {
-    throw new Error('the next run left the file as it was');
-  }
-  const left = place.litter().filter((name) => old.includes(name));
-  if (left.length > 0) throw new Error(`the next run left ${left.join(', ')}`);
-  return result;
-}
-
-export function requireDone({ status, signal, stderr }: Result): void {
-  if (status !== 0 || stderr !== '') throw new Error(`a run ended with ${status ?? signal}: ${stderr}`);
-}
-
-/** That a run failed with one error and a hint, and nothing on stdout. */
-export function requireError({ status, signal, stdout, stderr }: Result, pattern: RegExp): void {
-  if (status !== 1 || stdout !== '' || !/^refresh-mfa: error: .+\nrefresh-mfa: hint: /.test(stderr)) {
-    throw new Error(`a run ended with ${status ?? signal} instead of an error and 1: ${stderr}`);
-  }
-  if (!pattern.test(stderr)) throw new Error(`the error is not the one that was looked for, ${pattern}: ${stderr}`);
-}
+export const scenarios: readonly Scenario[] = [
+  killed,
+  makeCrowd('writers at once lose nothing', () => false, [], alive),
+  makeCrowd('writers at once that are stopped for longer than a lock lives lose nothing', noSignals, [], stop),
+  makeCrowd('writers at once of which half are killed lose nothing that was written', noSignals, [], kill),
+  makeCrowd('writers at once with one process id, as in containers, lose nothing', noContainer, inContainer, alive),
+  full,
+];
