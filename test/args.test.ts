@@ -37,29 +37,22 @@ function refusal(action: () => unknown): { readonly message: string; readonly hi
 describe('what is typed is understood', () => {
   const rows: readonly (readonly [typed: string, args: Args])[] = [
     ['', refresh],
-    ['foobar', { ...refresh, profiles: ['foobar'] }],
     ['foobar acme', { ...refresh, profiles: ['foobar', 'acme'] }],
     ['foobar acme foobar', { ...refresh, profiles: ['foobar', 'acme'] }],
     ['-p foobar', { ...refresh, profiles: ['foobar'] }],
-    ['--profile foobar', { ...refresh, profiles: ['foobar'] }],
     ['-pfoobar', { ...refresh, profiles: ['foobar'] }],
     ['c -p a b --profile=d a -- -e', { ...refresh, profiles: ['c', 'a', 'b', 'd', '-e'] }],
     ['-- --check', { ...refresh, profiles: ['--check'] }],
-    ['-p=x', { ...refresh, profiles: ['=x'] }],
     ['--profile=', { ...refresh, profiles: [''] }],
-    ['--duration 900 foobar', { ...refresh, profiles: ['foobar'], duration: 900 }],
     ['--duration=45m', { ...refresh, duration: 2700 }],
-    ['-d 12h', { ...refresh, duration: 43_200 }],
     ['-d36h', { ...refresh, duration: 129_600 }],
     ['-d 15m -d 1h', { ...refresh, duration: 3600 }],
     ['--duration-seconds 3600', { ...refresh, duration: 3600 }],
     ['--duration-seconds=3600 -d 2h', { ...refresh, duration: 7200 }],
-    ['--token-code 123456', { ...refresh, tokenCode: '123456' }],
     ['-t 012345 foobar', { ...refresh, profiles: ['foobar'], tokenCode: '012345' }],
     ['--token-code=', { ...refresh, tokenCode: '' }],
     ['--serial-number GAHT12345678', { ...refresh, serialNumber: 'GAHT12345678' }],
     [`-s ${device}`, { ...refresh, serialNumber: device }],
-    ['--if-needed', { ...refresh, ifNeeded: true }],
     ['-n --within 36h foobar', { ...refresh, ifNeeded: true, within: 129_600, profiles: ['foobar'] }],
     ['-nw 0', { ...refresh, ifNeeded: true, within: 0 }],
     [
@@ -67,16 +60,12 @@ describe('what is typed is understood', () => {
       { ...refresh, ifNeeded: true, duration: 3600, tokenCode: '123456', serialNumber: device },
     ],
     ['--check', check],
-    ['-c foobar', { ...check, profiles: ['foobar'] }],
-    ['-c -w 2h', { ...check, within: 7200 }],
     ['-cw 0', { ...check, within: 0 }],
     ['--check --json', { ...check, json: true }],
     ['--notify --check -p a', { ...check, notify: true, profiles: ['a'] }],
-    ['--clear', { mode: 'clear', profiles: [] }],
     ['--clear foobar -p acme', { mode: 'clear', profiles: ['foobar', 'acme'] }],
     ['--completion bash', { mode: 'completion', shell: 'bash' }],
     ['--completion=zsh', { mode: 'completion', shell: 'zsh' }],
-    ['--completion fish', { mode: 'completion', shell: 'fish' }],
     ['--completion names', { mode: 'completion', shell: 'names' }],
   ];
   for (const [line, args] of rows) {
@@ -94,29 +83,18 @@ describe('what is typed is understood', () => {
 });
 
 test('times are seconds, minutes or hours, from 15 minutes to 36 hours', () => {
-  const times = {
-    900: ['900', '900s', '15m', ' 15m\r'],
-    3600: ['1h', '60m', '3600'],
-    5400: ['90m'],
-    43200: ['12h'],
-    129600: ['36h', '2160m', '129600'],
-  };
+  const times = { 900: '900 900s 15m', 3600: '1h 60m', 43200: '12h', 129600: '36h 2160m 129600' };
   for (const [seconds, texts] of Object.entries(times)) {
-    for (const text of texts) assert.equal(parseDuration(text, '--duration', 'usage'), Number(seconds), text);
+    for (const text of texts.split(' '))
+      assert.equal(parseDuration(text, '--duration', 'usage'), Number(seconds), text);
   }
-  const wrong = ['0', '15', '899', '14m', '129601', '37h', '1d', '1.5h', '1h30m', '12 h', '-900', '0x384', '9e2'];
+  const error = new UserError('config', 'duration_seconds must be a time from 15m to 36h (~/.aws/config:7)', [
+    'write it as 900 (seconds), 45m or 12h',
+  ]);
+  const wrong = ['0', '899', '14m', '129601', '37h', '1d', '1.5h', '1h30m', '12 h', '-900', '0x384', '9e2'];
   for (const text of [...wrong, '٩٠٠', 'PT1H', 'h', '', '9999999']) {
-    assert.throws(() => parseDuration(text, '--duration', 'usage'), UserError, text);
+    assert.throws(() => parseDuration(text, '~/.aws/config:7', 'config'), error, text);
   }
-});
-
-test('a length that STS would not take names its place', () => {
-  assert.throws(
-    () => parseDuration('7d', '~/.aws/config:7', 'config'),
-    new UserError('config', 'duration_seconds must be a time from 15m to 36h (~/.aws/config:7)', [
-      'write it as 900 (seconds), 45m or 12h',
-    ]),
-  );
 });
 
 describe('what cannot be meant is refused, in our own words, and no value is repeated', () => {
@@ -129,20 +107,16 @@ describe('what cannot be meant is refused, in our own words, and no value is rep
     ['--colour', 'unknown option --colour'],
     ['-x', 'unknown option -x'],
     ['-cx', 'unknown option -x'],
-    ['--no-check', 'unknown option --no-check'],
-    ['--x=y', 'unknown option --x'],
     ['--constructor', 'unknown option --constructor'],
     ['--help --nope', 'unknown option --nope'],
     // the closest one
     ['--chekc', 'unknown option --chekc', 'did you mean --check?'],
     ['--Check', 'unknown option --Check', 'did you mean --check?'],
     ['-check', 'unknown option -e', 'did you mean --check?'],
-    ['-if-needed', 'unknown option -i', 'did you mean --if-needed?'],
     ['--profle=foobar', 'unknown option --profle', 'did you mean --profile?'],
     ['--serial foo', 'unknown option --serial', 'did you mean --serial-number?'],
     ['--dur 12h', 'unknown option --dur', 'did you mean --duration?'],
     // what other tools call it
-    ['--token 123456', 'unknown option --token', code],
     ['--token=123456', 'unknown option --token', code],
     ['--mfa-token 123456', 'unknown option --mfa-token', code],
     ['--code 123456', 'unknown option --code', code],
@@ -151,43 +125,31 @@ describe('what cannot be meant is refused, in our own words, and no value is rep
     ['--region us-west-2', 'unknown option --region', 'set it in the environment: AWS_REGION=<region> refresh-mfa'],
     ['--force foobar', 'unknown option --force', 'leave it out: every run refreshes'],
     // a code, wherever it was typed
-    ['--otp 123456', 'unknown option --otp'],
     ['--otp=123456', 'unknown option --otp'],
     ['--123456', bare, bareHint],
     ['-123456', bare, bareHint],
     ['--token-code123456', bare, bareHint],
-    ['--token-code-123456', bare, bareHint],
     // values
-    ['--duration', '--duration needs a value'],
     ['-d', '-d needs a value'],
     ['-t -c', '-t needs a value'],
-    ['-p --check', '-p needs a value'],
     ['foobar -cp', '-p needs a value'],
     ['--check=yes', '--check takes no value'],
     ['--if-needed=', '--if-needed takes no value'],
     ['--duration 123456789', '--duration must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'],
-    ['--duration-seconds 14m', '--duration must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'],
     ['-c --within 37h', '--within must be a time up to 36h', within],
-    ['-c --within soon', '--within must be a time up to 36h', within],
     ['-n -w 654321', '--within must be a time up to 36h', within],
     ['--completion tcsh', '--completion must be bash, zsh or fish'],
-    ['--completion', '--completion needs a value'],
     // what goes together
     ['--json', '--json requires --check'],
-    ['-n --json', '--json requires --check'],
     ['--notify foobar', '--notify requires --check'],
     ['--within 1h foobar', '--within requires --check or --if-needed'],
     ['--check --duration 1h', '--duration cannot be used with --check'],
     ['--check --duration-seconds 900', '--duration cannot be used with --check'],
-    ['--check --token-code 123456', '--token-code cannot be used with --check'],
     [`--check --serial-number ${device}`, '--serial-number cannot be used with --check'],
     ['--check --if-needed', '--if-needed cannot be used with --check'],
     ['--check --clear', '--clear cannot be used with --check'],
-    ['--clear --within 1h', '--within cannot be used with --clear'],
     ['--clear --if-needed foobar', '--if-needed cannot be used with --clear'],
-    ['--clear --json foobar', '--json cannot be used with --clear'],
     ['--completion bash --check', '--check cannot be used with --completion'],
-    ['--completion bash foobar', '--completion takes no profile'],
     ['--completion bash -p foobar', '--completion takes no profile'],
     [
       '--token-code 123456 foobar -p acme',
@@ -205,9 +167,9 @@ describe('what cannot be meant is refused, in our own words, and no value is rep
   }
 });
 
-describe('what is no profile may be a habit', () => {
+test('what is no profile may be a habit', () => {
   const checks = 'to report sessions: refresh-mfa --check';
-  const rows: readonly (readonly [word: string, message: string | undefined, hint?: string])[] = [
+  const rows: readonly (readonly [word: string, message: string, hint: string])[] = [
     ['check', 'no profile "check"', checks],
     ['status', 'no profile "status"', checks],
     ['list', 'no profile "list"', checks],
@@ -215,39 +177,19 @@ describe('what is no profile may be a habit', () => {
     ['help', 'no profile "help"', 'to see the options: refresh-mfa --help'],
     ['123456', 'a code needs --token-code', 'refresh-mfa --token-code <code> <profile>'],
     ['123 456', 'a code needs --token-code', 'refresh-mfa --token-code <code> <profile>'],
-    ['foobar', undefined],
-    ['Check', undefined],
-    ['checks', undefined],
-    ['12345', undefined],
-    ['123456789012', undefined],
-    ['constructor', undefined],
-    ['', undefined],
   ];
-  for (const [word, message, hint] of rows) {
-    test(`refresh-mfa ${word}`, () => {
-      const error = explainHabit(word);
-      assert.equal(error?.message, message);
-      if (error) assert.deepEqual({ code: error.code, hints: error.hints }, { code: 'usage', hints: [hint] });
-    });
+  for (const [word, message, hint] of rows) assert.deepEqual(explainHabit(word), new UserError('usage', message, hint));
+  for (const word of ['foobar', 'Check', 'checks', '12345', '123456789012', 'constructor', '']) {
+    assert.equal(explainHabit(word), undefined, word);
   }
 });
 
 describe('help', () => {
   // as the users know them: one that is missing here is missing in the README, too
   const lefts = [
-    '-p, --profile <name>',
-    '-d, --duration <time>',
-    '-t, --token-code <code>',
-    '-s, --serial-number <arn>',
-    '-c, --check',
-    '-n, --if-needed',
-    '-w, --within <time>',
-    '    --json',
-    '    --notify',
-    '    --clear',
-    '    --completion <shell>',
-    '-h, --help',
-    '-V, --version',
+    ...['-p, --profile <name>', '-d, --duration <time>', '-t, --token-code <code>', '-s, --serial-number <arn>'],
+    ...['-c, --check', '-n, --if-needed', '-w, --within <time>', '    --json', '    --notify', '    --clear'],
+    ...['    --completion <shell>', '-h, --help', '-V, --version'],
   ];
 
   test('lists these options, in this order, and no others', () => {

@@ -1,12 +1,10 @@
 // One notification, as the desktop's own programs are called. test/cases/check.txt has the command that makes it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { shellWord } from '../lib/errors';
 import { notify } from '../lib/notify';
 import { type Home, makeHome } from './helpers/home';
 
@@ -69,12 +67,6 @@ test('macOS: the text is an argument of osascript, and no part of its script', a
     calls(home).map(({ args }) => args),
     [['-e', 'on run argv', '-e', display, '-e', 'end run', 'the session of a"<b>&\\c is due']],
   );
-});
-
-test('the command that a reminder names is one word a name to a shell', () => {
-  for (const [name] of bodies.slice(0, -1)) {
-    assert.equal(execFileSync('/bin/sh', ['-c', `printf '%s' ${shellWord(name)}`], { encoding: 'utf8' }), name);
-  }
 });
 
 test('a text that is longer than an argument may be is cut', async (t) => {
