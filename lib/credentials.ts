@@ -86,17 +86,9 @@ function resolveTarget(path: string, shown: string): string {
 }
 
 function isMountPoint(real: string): boolean {
-  try {
-    const points = fs
-      .readFileSync('/proc/self/mountinfo', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[4] ?? '');
-    return points.some(
-      (point) => point.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))) === real,
-    );
-  } catch {
-    return false;
-  }
+  const point = real.replace(/[ \t\n\\]/g, (character) => `\\0${character.charCodeAt(0).toString(8).padStart(2, '0')}`);
+  const mounts = fs.existsSync('/proc/self/mountinfo') ? fs.readFileSync('/proc/self/mountinfo', 'utf8') : '';
+  return mounts.split('\n').some((line) => line.split(' ')[4] === point);
 }
 
 /**
@@ -122,25 +114,27 @@ async function replace(real: string, before: Buffer, text: Buffer): Promise<bool
   const { default: writeFileAtomic } = await loadWriter();
   const lock = lockOf(real);
   const folder = makeFolder(real);
-  const name = basename(folder);
+  const draft = join(folder, basename(folder));
+  const locked = join(lock, basename(folder));
   try {
     sweep(real, fs.statSync(folder).mtimeMs);
-    writeFileAtomic.sync(join(folder, name), text, { mode: 0o600 });
+    writeFileAtomic.sync(draft, text, { mode: 0o600 });
     // write-file-atomic takes a short write for a whole one
-    if (!fs.readFileSync(join(folder, name)).equals(text)) throw Object.assign(new Error(), { code: 'ENOSPC' });
-    const owner = fs.statSync(fs.existsSync(real) ? real : dirname(real));
-    for (const path of [join(folder, name), folder]) keepOwner(path, owner);
+    if (!fs.readFileSync(draft).equals(text)) throw Object.assign(new Error(), { code: 'ENOSPC' });
+    // when root writes, a user's file stays the user's, and so does what a killed run leaves
+    const { uid, gid } = fs.statSync(fs.existsSync(real) ? real : dirname(real));
+    for (const path of [draft, folder]) quietly(() => fs.chownSync(path, uid, gid));
     await takeLock(real, folder);
     if (!readOrEmpty(real).equals(before)) return false;
-    fs.renameSync(join(lock, name), real);
+    fs.renameSync(locked, real);
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT' && fs.existsSync(dirname(real))) return false;
     throw error;
   } finally {
     removeFolder(folder);
-    remove(join(lock, name));
-    removeEmpty(lock);
+    quietly(() => fs.unlinkSync(locked));
+    quietly(() => fs.rmdirSync(lock));
   }
 }
 
@@ -157,47 +151,33 @@ function makeFolder(real: string): string {
   return folder;
 }
 
-/** When root writes, a user's file stays the user's, and what a killed run leaves can be swept by that user. */
-function keepOwner(path: string, { uid, gid }: fs.Stats): void {
-  const own = fs.statSync(path);
-  try {
-    if (own.uid !== uid || own.gid !== gid) fs.chownSync(path, uid, gid);
-  } catch {
-    // only root may
-  }
-}
-
 /** @throws ENOENT if our folder was swept meanwhile; UserError `file` for a lock that cannot be freed */
 async function takeLock(real: string, folder: string): Promise<void> {
-  for (let left = maxDrafts; left > 0; left--) {
+  for (let left = maxDrafts; ; left--) {
     try {
       return fs.renameSync(folder, lockOf(real));
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') throw error;
+      if (left === 0 || systemCode(error) === 'ENOENT') throw error;
     }
     await freeLock(real);
     await pause();
   }
-  throw explainLock(lockOf(real));
 }
 
 /** Waits until the lock is gone or empty, and frees one that stays. */
 async function freeLock(real: string): Promise<void> {
   const lock = lockOf(real);
-  if (fs.lstatSync(lock, { throwIfNoEntry: false })?.isDirectory() === false) throw explainLock(lock);
+  const stuck = refuse(`${lock} is in the way`, 'remove it, if no other refresh-mfa is running');
+  if (fs.lstatSync(lock, { throwIfNoEntry: false })?.isDirectory() === false) throw stuck;
   const [draft] = listNames(lock);
   if (draft === undefined) return;
   for (let left = stalePauses; left > 0; left--) {
     await pause();
     if (listNames(lock)[0] !== draft) return;
   }
-  if (draft.startsWith(`${basename(real)}.refresh-mfa-`)) remove(join(lock, draft));
-  removeEmpty(lock);
-  if (listNames(lock)[0] === draft) throw explainLock(lock);
-}
-
-function explainLock(lock: string): UserError {
-  return refuse(`${lock} is in the way`, 'remove it, if no other refresh-mfa is running');
+  if (draft.startsWith(`${basename(real)}.refresh-mfa-`)) quietly(() => fs.unlinkSync(join(lock, draft)));
+  quietly(() => fs.rmdirSync(lock));
+  if (listNames(lock)[0] === draft) throw stuck;
 }
 
 function listNames(folder: string): string[] {
@@ -224,20 +204,14 @@ function removeFolder(folder: string): void {
   const isDraft = (name: string) => name === 'draft' || name.startsWith(basename(folder));
   const names = listNames(folder);
   if (!names.every(isDraft)) return;
-  for (const name of names) remove(join(folder, name));
-  removeEmpty(folder);
+  for (const name of names) quietly(() => fs.unlinkSync(join(folder, name)));
+  quietly(() => fs.rmdirSync(folder));
 }
 
-/** Nobody minds what is left behind: the next run sweeps it. */
-function remove(path: string): void {
+/** For what the next run can do if this one cannot. */
+function quietly(work: () => void): void {
   try {
-    fs.unlinkSync(path);
-  } catch {}
-}
-
-function removeEmpty(folder: string): void {
-  try {
-    fs.rmdirSync(folder);
+    work();
   } catch {}
 }
 
