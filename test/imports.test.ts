@@ -1,4 +1,4 @@
-// Who may import whom, read off the import lines.
+// The layout that lib/README.md promises, read off the import lines, and the limits of size.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -6,160 +6,135 @@ import { basename, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 
 const root = resolve(__dirname, '..');
-const leaves = ['errors', 'sections', 'command'];
-/** Each may take types from those before it, and values from the leaves alone. */
-const stages = ['args', 'profiles', 'otp', 'sts', 'credentials', 'check', 'report', 'notify', 'completion'];
-
-interface Import {
-  readonly from: string;
-  /** False when it is erased by the compiler. */
-  readonly value: boolean;
-}
 
 interface Source {
   readonly name: string;
+  readonly lines: number;
   /** Without comments. */
   readonly text: string;
-  readonly imports: readonly Import[];
+  readonly imports: readonly string[];
 }
-
-const files = [join(root, 'refresh.ts'), ...readdirSync(join(root, 'lib')).map((file) => join(root, 'lib', file))];
-const sources = files.map(readSource);
-const lib = sources.filter(({ name }) => name !== 'refresh');
 
 function readSource(path: string): Source {
-  const text = readFileSync(path, 'utf8')
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(/^\s*\/\/.*$/gm, '');
-  const imports = [...text.matchAll(/^(?:import|export)\s(?:([^;'"]*?)\sfrom\s+)?['"]([^'"]+)['"]/gm)].map(
-    ([, names = '', from = '']) => ({ from, value: hasValue(names) }),
-  );
-  const calls = [...text.matchAll(/(typeof\s+)?\b(?:import|require)\(\s*['"]([^'"]+)['"]/g)].map(
-    ([, type, from = '']) => ({ from, value: type === undefined }),
-  );
-  return { name: basename(path, '.ts'), text, imports: [...imports, ...calls] };
+  const all = readFileSync(path, 'utf8');
+  const text = all.replace(/^\s*\/\*[\s\S]*?\*\//gm, '').replace(/^\s*\/\/.*$/gm, '');
+  const found = text.matchAll(/\b(?:from|import|require\(|import\()\s*['"]([^'"]+)['"]/g);
+  return {
+    name: basename(path, '.ts'),
+    lines: all.split('\n').length - 1,
+    text,
+    imports: [...found].map(([, from = '']) => from),
+  };
 }
 
-function hasValue(names: string): boolean {
-  if (/^type\s/.test(names)) return false;
-  const braced = /^\{([\s\S]*)\}$/.exec(names.trim())?.[1];
-  if (braced === undefined) return true;
-  return braced.split(',').some((name) => name.trim() !== '' && !/^type\s/.test(name.trim()));
+const entry = readSource(join(root, 'refresh.ts'));
+const lib = readdirSync(join(root, 'lib'))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => readSource(join(root, 'lib', file)));
+const sources = [entry, ...lib];
+
+/** The rooms as the table of lib/README.md lists them, with what each does to the world. */
+const rooms = new Map<string, string>();
+for (const [, files = '', effects = ''] of readFileSync(join(root, 'lib/README.md'), 'utf8').matchAll(
+  /^\| (`\w+\.ts`.*?) \|.*\| (.*) \|$/gm,
+)) {
+  const all = effects.split('; ');
+  for (const [index, [, name = '']] of [...files.matchAll(/`(\w+)\.ts`/g)].entries())
+    rooms.set(name, all[index] ?? all[0] ?? '');
+}
+rooms.delete('refresh');
+const order = [...rooms.keys()];
+
+/** Our own modules among the imports. */
+function ours({ imports }: Source): string[] {
+  return imports.filter((from) => from.startsWith('.')).map((from) => basename(from));
 }
 
-/** The module of ours that it names, or undefined for packages and Node's own. */
-function ours({ from }: Import): string | undefined {
-  return from.startsWith('.') ? basename(from) : undefined;
+/** Packages, without Node's own modules. */
+function packages({ imports }: Source): string[] {
+  return imports
+    .filter((from) => !from.startsWith('.') && !isBuiltin(from))
+    .map((from) => /^(@[^/]+\/)?[^/]+/.exec(from)?.[0] ?? '');
 }
 
-function packageOf({ from }: Import): string | undefined {
-  if (from.startsWith('.') || isBuiltin(from)) return undefined;
-  return from
-    .split('/')
-    .slice(0, from.startsWith('@') ? 2 : 1)
-    .join('/');
-}
-
-function users(name: string): string[] {
-  return sources.filter(({ imports }) => imports.some((one) => packageOf(one) === name)).map((source) => source.name);
-}
-
-test('every file of lib is a leaf or a stage', () => {
-  assert.deepEqual(lib.map(({ name }) => name).sort(), [...leaves, ...stages].sort());
+test('lib/README.md has every room', () => {
+  assert.deepEqual(order.toSorted(), lib.map(({ name }) => name).toSorted());
 });
 
-describe('a leaf imports leaves before it and nothing else of ours', () => {
-  for (const { name, imports } of lib.filter((source) => leaves.includes(source.name))) {
-    test(name, () => {
-      const before = leaves.slice(0, leaves.indexOf(name));
-      assert.deepEqual(
-        imports.map(ours).filter((other) => other !== undefined && !before.includes(other)),
-        [],
-      );
-    });
-  }
-});
+for (const source of lib) {
+  test(`lib/${source.name}.ts imports rooms above it in that table and nothing else of ours`, () => {
+    const above = order.slice(0, order.indexOf(source.name));
+    assert.deepEqual(
+      ours(source).filter((name) => !above.includes(name)),
+      [],
+    );
+  });
+}
 
-describe('a stage imports values from leaves, and types from leaves and the stages before it', () => {
-  for (const { name, imports } of lib.filter((source) => stages.includes(source.name))) {
-    test(name, () => {
-      const before = [...leaves, ...stages.slice(0, stages.indexOf(name))];
-      for (const one of imports) {
-        const other = ours(one);
-        if (other === undefined) continue;
-        assert.ok(before.includes(other), `${name} imports ${other}, which is not before it`);
-        assert.ok(!one.value || leaves.includes(other), `${name} imports a value of ${other}`);
-      }
-    });
-  }
-});
-
-test('refresh.ts imports every stage, and nothing imports refresh.ts', () => {
-  const wired = sources.find(({ name }) => name === 'refresh')?.imports.map(ours) ?? [];
-  assert.deepEqual(
-    stages.filter((stage) => !wired.includes(stage)),
-    [],
-  );
-  assert.deepEqual(
-    lib.filter(({ imports }) => imports.some((one) => ours(one) === 'refresh')).map(({ name }) => name),
-    [],
-  );
+test('errors.ts imports nothing', () => {
+  assert.deepEqual(lib.find(({ name }) => name === 'errors')?.imports, []);
 });
 
 describe('npm packages', () => {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const name of Object.keys(dependencies)) {
-    test(`${name} is imported by exactly one file`, () => {
-      assert.equal(users(name).length, 1, users(name).join(', '));
+    test(`${name} is imported by one file`, () => {
+      const users = sources.filter((source) => packages(source).includes(name));
+      assert.equal(users.length, 1, users.map((source) => source.name).join());
     });
   }
 
-  test('nothing is imported that package.json does not name', () => {
-    const used = new Set(sources.flatMap(({ imports }) => imports.flatMap((one) => packageOf(one) ?? [])));
-    assert.deepEqual([...used].sort(), Object.keys(dependencies).sort());
+  test('those of package.json are all that is imported', () => {
+    assert.deepEqual([...new Set(sources.flatMap(packages))].sort(), Object.keys(dependencies).sort());
+  });
+});
+
+const nothing = [
+  ['exports a default', /^export\s+default\b|\bas default\b/m],
+  ['prints past the one door', /\bconsole\./],
+  ['keeps state between calls', /^(?:export )?(?:let|var)\b.*$/m],
+  [
+    "calls Node's own modules by a short name",
+    /['"](?:fs|os|path|http|https|net|tls|tty|child_process|stream|util)['"]/,
+  ],
+] as const;
+const notLib = [
+  ['uses process', /(?<![\w.$'"])process\s*[.[?](?!\w*['"])|\bglobalThis\b|\bfrom ['"](node:)?process['"]/],
+  ['looks for the home folder', /\bhomedir\b/],
+  ['reads the clock', /\bDate\.now\(|\bnew Date\(\s*\)|\bperformance\b|\bhrtime\b/],
+] as const;
+const notPure = /['"]node:(?!util|path|buffer)[\w/]+['"]/;
+
+for (const { name, text } of lib) {
+  test(`lib/${name}.ts does nothing that only the entry may do`, () => {
+    for (const [what, pattern] of [...nothing, ...notLib]) assert.equal(pattern.exec(text)?.[0], undefined, what);
+    if (rooms.get(name) === 'none') assert.equal(notPure.exec(text)?.[0], undefined, 'is pure');
+  });
+}
+
+test('the entry ends the process once, behind an error that nobody caught', () => {
+  for (const [what, pattern] of nothing.filter(([what]) => what !== 'keeps state between calls')) {
+    assert.equal(pattern.exec(entry.text)?.[0], undefined, what);
+  }
+  assert.equal(entry.text.match(/\bprocess\.(exit|abort|reallyExit)\b/g)?.length, 1);
+});
+
+describe('small enough to be read:', () => {
+  for (const { name, lines } of sources) {
+    test(`${name}.ts has at most 320 lines`, () => assert.ok(lines <= 320, `${lines} lines`));
+  }
+
+  test('refresh.ts and lib have at most 2,150 lines of code', () => {
+    const count = sources.flatMap(({ text }) => text.split('\n').filter((line) => line.trim() !== '')).length;
+    assert.ok(count <= 2150, `${count} lines`);
   });
 
-  test("Node's own modules are called by their full name", () => {
-    const short = sources.flatMap(({ imports }) =>
-      imports.filter(({ from }) => isBuiltin(from) && !/^node:/.test(from)),
+  test('all below test has at most 9,500 lines', () => {
+    const files = readdirSync(__dirname, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    const lines = files.map(
+      ({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8').split('\n').length - 1,
     );
-    assert.deepEqual(short, []);
+    const count = lines.reduce((sum, number) => sum + number);
+    assert.ok(count <= 9500, `${count} lines`);
   });
-});
-
-describe('what only refresh.ts does', () => {
-  for (const [what, pattern] of [
-    ['use process', /(?<![\w.$'"])process\s*[.[?](?!\w*['"])|\bglobalThis\b|\bfrom ['"](node:)?process['"]/],
-    ['look for the home folder', /\bhomedir\b|node:os['"]/],
-    ['read the clock', /\bDate\.now\(|\bnew Date\(\s*\)|\bperformance\b|\bhrtime\b/],
-  ] as const) {
-    for (const { name, text } of lib) {
-      test(`lib/${name}.ts does not ${what}`, () => {
-        assert.equal(pattern.exec(text)?.[0], undefined);
-      });
-    }
-  }
-});
-
-/** Nothing can be relied on behind an error that nobody caught, so there, and only there, the process is ended. */
-const lastWord = /^process\.on\('uncaughtException', .*\n {2}stderr\(.*\n {2}process\.exit\(1\);\n\}\);$/m;
-
-describe('what no file does', () => {
-  for (const [what, pattern] of [
-    ['export a default', /^export\s+default\b|\bas default\b/m],
-    ['end the process', /\bprocess\.(exit|abort|reallyExit)\b/],
-    ['print past the streams that refresh.ts hands out', /\bconsole\./],
-  ] as const) {
-    for (const { name, text } of sources) {
-      test(`${name}.ts does not ${what}`, () => {
-        assert.equal(pattern.exec(text.replace(lastWord, ''))?.[0], undefined);
-      });
-    }
-  }
-
-  for (const { name, text } of lib) {
-    test(`lib/${name}.ts keeps no state between calls`, () => {
-      assert.equal(/^(?:export )?(?:let|var)\b.*$/m.exec(text)?.[0], undefined);
-    });
-  }
 });
