@@ -86,7 +86,7 @@ function resolveTarget(path: string, shown: string): string {
 }
 
 function isMountPoint(real: string): boolean {
-  const point = real.replace(/[ \t\n\\]/g, (character) => `\\0${character.charCodeAt(0).toString(8).padStart(2, '0')}`);
+  const point = real.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
   const mounts = fs.existsSync('/proc/self/mountinfo') ? fs.readFileSync('/proc/self/mountinfo', 'utf8') : '';
   return mounts.split('\n').some((line) => line.split(' ')[4] === point);
 }
