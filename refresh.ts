@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The entry: the only file that touches the process, the home folder and the clock. It picks the command, and sets the exit status.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
@@ -12,14 +12,7 @@ import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
 import type { CodeSource } from './lib/otp';
-import {
-  findNames,
-  findOnlyKeyed,
-  findSessionNames,
-  findSessions,
-  requireSession,
-  type SessionProfile,
-} from './lib/profiles';
+import * as profiles from './lib/profiles';
 import * as report from './lib/report';
 import { checkSession, clear, write } from './lib/session';
 import type { Environment } from './lib/shell';
@@ -55,24 +48,15 @@ async function main(): Promise<void> {
   }
   if (args.mode === 'check') return check(args);
   const files = readFiles(env, home);
-  if (args.mode === 'completion')
-    return print(
-      findNames(files)
-        .map((name) => `${name}\n`)
-        .join(''),
-    );
+  if (args.mode === 'completion') return print([...profiles.findNames(files), ''].join('\n'));
   const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
   const sessions = findNamed(files, names, args.profiles.length > 0 ? undefined : findVariable());
   printRoles(names, sessions);
   return args.mode === 'clear' ? clearAll(files, sessions) : refresh(args, files, sessions);
 }
 
-/** Beside the source, or one folder above what was built from it. */
 function readVersion(): string {
-  const path = [__dirname, join(__dirname, '..')]
-    .map((folder) => join(folder, 'package.json'))
-    .find((file) => existsSync(file));
-  return JSON.parse(readFileSync(path ?? '', 'utf8')).version;
+  return JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8')).version;
 }
 
 /** The variable that names the profile when nothing is typed. */
@@ -82,8 +66,12 @@ function findVariable(): 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE' | undefined {
 
 async function chooseName(files: Files): Promise<string> {
   const variable = findVariable();
-  const names = findSessionNames(files);
-  const only = variable ? env[variable] : names.length === 0 ? findOnlyKeyed(files) : names.length === 1 && names[0];
+  const names = profiles.findSessionNames(files);
+  const only = variable
+    ? env[variable]
+    : names.length === 0
+      ? profiles.findOnlyKeyed(files)
+      : names.length === 1 && names[0];
   if (only) return only;
   if (names.length === 0) throw explainNoSessions(files);
   if (isatty(0) && isatty(2)) {
@@ -99,11 +87,11 @@ function explainNoSessions({ config, credentials }: Files): UserError {
 }
 
 /** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
-function findNamed(files: Files, names: readonly string[], variable?: string): SessionProfile[] {
-  const sessions = new Map<string, SessionProfile>();
+function findNamed(files: Files, names: readonly string[], variable?: string): profiles.SessionProfile[] {
+  const sessions = new Map<string, profiles.SessionProfile>();
   for (const name of names) {
     try {
-      const session = requireSession(files, name);
+      const session = profiles.requireSession(files, name);
       sessions.set(session.name, session);
     } catch (error) {
       const habit = files.names.has(name) ? undefined : explainHabit(name);
@@ -114,26 +102,26 @@ function findNamed(files: Files, names: readonly string[], variable?: string): S
   return [...sessions.values()];
 }
 
-function printRoles(names: readonly string[], sessions: readonly SessionProfile[]): void {
+function printRoles(names: readonly string[], sessions: readonly profiles.SessionProfile[]): void {
   for (const { name, roles } of sessions) {
     for (const role of roles) if (names.includes(role.name)) printNote(`${role.name} is a role of ${name}`);
   }
 }
 
 /** Every outcome, also that the files cannot be read, is for --notify to tell. */
-async function check({ profiles, within, json, notify }: CheckArgs): Promise<void> {
+async function check({ profiles: names, within, json, notify }: CheckArgs): Promise<void> {
   const now = Date.now();
   let all: report.Checked[] = [];
   try {
     const files = readFiles(env, home);
-    const sessions = profiles.length > 0 ? findNamed(files, profiles) : findSessions(files);
+    const sessions = names.length > 0 ? findNamed(files, names) : profiles.findSessions(files);
     if (sessions.length === 0 && failures.length === 0) throw explainNoSessions(files);
     all = sessions.map((session) => ({ session, status: checkSession(session.section, within, now) }));
     if (json) print(report.checkJson(all, (session) => findNotes(files, session)));
     else if (!notify) {
       print(report.checkText(all, now));
-      printRoles(profiles, sessions);
-      for (const session of sessions) printNotes(files, session, profiles.length === 1);
+      printRoles(names, sessions);
+      for (const session of sessions) printNotes(files, session, names.length === 1);
     }
   } catch (error) {
     fail(error);
@@ -149,7 +137,7 @@ async function check({ profiles, within, json, notify }: CheckArgs): Promise<voi
 }
 
 /** With the patch that mends what the notes say, if only this session was asked for. */
-function printNotes(files: Files, session: SessionProfile, withPatch: boolean): void {
+function printNotes(files: Files, session: profiles.SessionProfile, withPatch: boolean): void {
   const notes = findNotes(files, session);
   notes.forEach(printNote);
   if (notes.length === 0 || !withPatch) return;
@@ -167,17 +155,17 @@ function makePatch({ config, credentials }: Files, args: string, { summary, diff
   return { summary, diff, apply };
 }
 
-function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
+function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly profiles.SessionProfile[]): Target {
   const own = new Set(sessions.map(({ name }) => name));
   const others = [...credentials.sections.keys()].filter((name) => !own.has(name));
   return { path: credentialsPath, shown: credentials.path, others };
 }
 
-function makeRun(sessions: readonly SessionProfile[], target: Target): report.Run {
+function makeRun(sessions: readonly profiles.SessionProfile[], target: Target): report.Run {
   return { now: Date.now(), path: target.shown, width: report.widest(sessions.map(({ name }) => name)) };
 }
 
-async function clearAll(files: Files, sessions: readonly SessionProfile[]): Promise<void> {
+async function clearAll(files: Files, sessions: readonly profiles.SessionProfile[]): Promise<void> {
   const target = makeTarget(files, sessions);
   for (const session of sessions) {
     try {
@@ -191,7 +179,7 @@ async function clearAll(files: Files, sessions: readonly SessionProfile[]): Prom
 }
 
 /** All that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
-async function refresh(args: RefreshArgs, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
+async function refresh(args: RefreshArgs, files: Files, sessions: readonly profiles.SessionProfile[]): Promise<void> {
   const otp = await import('./lib/otp');
   const pipe = otp.openPipe(process);
   const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(otp.parseTokenCode(args.tokenCode));
@@ -227,7 +215,13 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
     return fail(error);
   }
   let written = false;
-  const context = { env, runtime: process, signal: ended.signal, now: Date.now, printError: printRefused };
+  const context = {
+    env,
+    runtime: process,
+    signal: ended.signal,
+    now: Date.now,
+    printError: (error: UserError) => printError(report.errorText(error)),
+  };
   for (const plan of plans) {
     const { session } = plan.identity;
     try {
@@ -251,12 +245,14 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
   if (written && hiding.length > 0) printNote(`environment keys override your profiles: unset ${hiding.join(' ')}`);
 }
 
-function printRefused(error: UserError): void {
-  printError(report.errorText(error));
-}
-
 /** The error of a layout, with the patch that cures it where there is one. */
-function addCure(error: unknown, files: Files, session: SessionProfile, isOnly: boolean, serial?: string): unknown {
+function addCure(
+  error: unknown,
+  files: Files,
+  session: profiles.SessionProfile,
+  isOnly: boolean,
+  serial?: string,
+): unknown {
   if (!(error instanceof UserError) || error.code !== 'config') return error;
   const cure = findCure(files, session, env, serial);
   if (!cure) return error;
