@@ -147,15 +147,17 @@ export function openPipe(runtime: Runtime) {
   return { source, close };
 }
 
-/** What is longer than a megabyte is passed on as if it were a line. */
+/** What is longer than a megabyte is passed on as if it were a line; what cannot be read, as a folder, is as good as empty. */
 async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, undefined> {
   let rest = '';
-  for await (const chunk of stdin.setEncoding('utf8')) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > maxBytes) break;
-  }
+  try {
+    for await (const chunk of stdin.setEncoding('utf8')) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+      if (rest.length > maxBytes) break;
+    }
+  } catch {}
   if (rest) yield rest;
   return undefined;
 }

@@ -106,10 +106,14 @@ export async function openSts(identity: Identity, surroundings: Surroundings): P
     host: route.host,
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({ SerialNumber: serial, TokenCode: code, DurationSeconds: duration });
-      const send = () => {
-        return client.send(command, {
-          abortSignal: AbortSignal.any([signal, AbortSignal.timeout(limits.call * 1000)]),
-        });
+      const send = async () => {
+        const late = AbortSignal.timeout(limits.call * 1000);
+        try {
+          return await client.send(command, { abortSignal: AbortSignal.any([signal, late]) });
+        } catch (error) {
+          // a look at it afterwards also keeps it from being collected before it fires
+          throw late.aborted ? new DOMException('', 'AbortError') : error;
+        }
       };
       await started;
       if (now() - lastUsed > idleMs) agent.destroy();
@@ -188,13 +192,13 @@ async function rehearse(region: string): Promise<void> {
 
 /** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
 async function findUrl(region: string): Promise<URL> {
+  // the SDK would print its own words
+  if (!URL.canParse(`https://${region}.example.com`)) {
+    throw new UserError('config', `"${region}" is not a region`, 'it looks like eu-west-1');
+  }
   const { config } = new STSClient({ region });
   const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
-  try {
-    return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
-  } catch {
-    throw new UserError('config', `${region} is not a region`, 'set region, or AWS_REGION, to one such as eu-west-1');
-  }
+  return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
 }
 
 async function openRoute(url: URL, env: Environment, ca: string | undefined, signal: AbortSignal) {

@@ -1,433 +1,153 @@
-// What STS and the network can answer, or not: each its own sentence and cure, and the file as it was.
+// Networks that do not work, proxies as the aws command takes them, and whom TLS trusts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import dns from 'node:dns';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
-import { type Home, makeHome } from './helpers/home';
-import { again, type Failure, failed, listen, quickNames } from './helpers/network';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import * as tls from 'node:tls';
+import { type Certificate, expire, makeCertificate } from './helpers/certificate';
+import {
+  again,
+  codeOf,
+  exchange,
+  listen,
+  type Options,
+  open,
+  openWarm,
+  refusalOf,
+  startStsFor,
+} from './helpers/network';
 import { findQuietPort } from './helpers/port';
+import { type ProxyOptions, startProxy } from './helpers/proxy';
 import { run } from './helpers/run';
-import { makeScene, other, person, serial, sessionsIn, simple, typed } from './helpers/scene';
-import { type Behaviour, totp, type User } from './helpers/sts';
+import { makeScene, simple, typed } from './helpers/scene';
+import { startSts } from './helpers/sts';
+import { missing } from './helpers/which';
 
-/** Some rows at a time, since many do nothing but wait. */
-const concurrency = 6;
-
-const source = 'foobar-long-term ([foobar-long-term] in ~/.aws/credentials)';
-
-describe('what STS says', { concurrency }, () => {
-  const clock: Failure = {
-    error: "this computer's clock is too far off for STS",
-    hint: 'set the clock (timedatectl set-ntp true, or sntp -sS time.apple.com on macOS), then try again with the next code',
+describe('a network that does not work', { concurrency: true }, () => {
+  const fails = async (t: TestContext, endpoint: string, message: string | RegExp) => {
+    const [kind, text = '', ...hints] = await refusalOf(exchange(t, endpoint));
+    if (typeof message === 'string') assert.equal(text, message);
+    else assert.match(text, message);
+    assert.deepEqual([kind, ...hints], ['network', again]);
   };
-  const portal: Failure = {
-    error: /^what answered for 127\.0\.0\.1:\d+ is not STS \(a log-in page of the network, or a proxy\?\)$/,
-    hint: /^open any web page in a browser and log in to the network, or correct HTTPS_PROXY or the endpoint/,
-  };
-  const internal = { kind: 'status', status: 500 } as const;
-  const error = (status: number, code: string, message: string): Behaviour => ({
-    kind: 'error',
-    status,
-    code,
-    message,
-  });
 
-  const rows: {
-    name: string;
-    /** What STS does; or whom it knows; or what the file holds. */
-    behaves?: readonly Behaviour[];
-    users?: readonly User[];
-    credentials?: string;
-    fails: Failure;
-    /** How often the code was sent. */
-    calls: number;
-  }[] = [
-    {
-      name: 'a deleted or disabled key',
-      users: [],
-      fails: {
-        error: `STS does not know the access key of ${source}: it was deleted or disabled, or is of another partition`,
-        hint: 'make a new one in the IAM console under Security credentials, and put it into [foobar-long-term] in ~/.aws/credentials',
-      },
-      calls: 1,
-    },
-    {
-      name: 'a secret key that is not whole',
-      credentials: simple.credentials.replace('EXAMPLEKEY', 'EXAMPLEKE'),
-      fails: {
-        error: `the secret key of ${source} does not belong to its access key`,
-        hint: 'copy aws_secret_access_key again, whole, into [foobar-long-term] in ~/.aws/credentials',
-      },
-      calls: 1,
-    },
-    {
-      name: 'keys in quotes, which aws takes for part of them',
-      credentials: simple.credentials.replace(/= (.*)$/gm, '= "$1"'),
-      fails: {
-        error: /^STS does not know the access key of /,
-        hint: 'the keys in [foobar-long-term] in ~/.aws/credentials stand in quotes, which aws takes for part of them: remove the quotes',
-      },
-      calls: 1,
-    },
-    {
-      name: "another user's device",
-      users: [{ ...person, serial: other.serial }],
-      fails: {
-        error: `STS could not check the code: ${serial} is not an MFA device of the user behind foobar-long-term, or does not give codes`,
-        hint: 'correct mfa_serial; aws iam list-mfa-devices --profile foobar-long-term shows the device, if your keys may ask',
-      },
-      calls: 1,
-    },
-    {
-      name: 'a denied call',
-      behaves: [
-        error(
-          403,
-          'AccessDenied',
-          'User: arn:aws:iam::123456789012:user/bob is not authorized to perform: sts:GetSessionToken with an explicit deny',
-        ),
-      ],
-      fails: {
-        error:
-          'AWS denied GetSessionToken to the user behind foobar-long-term: User: arn:aws:iam::123456789012:user/bob is not authorized to perform: sts:GetSessionToken with an explicit deny',
-        hint: 'ask whoever administers the account to allow sts:GetSessionToken without MFA',
-      },
-      calls: 1,
-    },
-    {
-      name: 'keys that belong to a session',
-      behaves: [error(403, 'AccessDenied', 'Cannot call GetSessionToken with session credentials')],
-      fails: {
-        error: `the keys of ${source} belong to a session; STS gives sessions for long-lived keys only`,
-        hint: 'let source_profile name the profile with the long-lived keys',
-      },
-      calls: 1,
-    },
-    {
-      name: 'a clock that stays off',
-      behaves: [
-        error(
-          403,
-          'SignatureDoesNotMatch',
-          'Signature expired: 20261121T080000Z is now earlier than 20261121T085500Z (20261121T090000Z - 5 min.)',
-        ),
-      ],
-      fails: clock,
-      calls: 1,
-    },
-    {
-      name: 'a clock that is ahead',
-      behaves: [
-        error(
-          403,
-          'SignatureDoesNotMatch',
-          'Signature not yet current: 20261121T100000Z is still later than 20261121T090500Z (20261121T090000Z + 5 min.)',
-        ),
-      ],
-      fails: clock,
-      calls: 1,
-    },
-    {
-      name: 'throttling, twice',
-      behaves: [{ kind: 'throttle' }, { kind: 'throttle' }],
-      fails: {
-        error: 'STS has too many calls at the moment (throttling)',
-        hint: 'wait a minute, then try again with a new code',
-      },
-      calls: 2,
-    },
-    {
-      name: 'an internal error, twice',
-      behaves: [internal, internal],
-      fails: { error: 'STS has an internal problem (InternalFailure)', hint: 'try again with the next code' },
-      calls: 2,
-    },
-    {
-      name: 'unavailable, twice',
-      behaves: [
-        { kind: 'status', status: 503 },
-        { kind: 'status', status: 503 },
-      ],
-      fails: { error: 'STS has an internal problem (ServiceUnavailable)', hint: 'try again with the next code' },
-      calls: 2,
-    },
-    {
-      name: 'a region that is not active',
-      behaves: [error(403, 'RegionDisabledException', 'STS is not activated in this region for account:123456789012')],
-      fails: {
-        error: 'STS is not active in us-east-1 for this account',
-        hint: /^set region in the profile, or AWS_REGION, to one that is/,
-      },
-      calls: 1,
-    },
-    {
-      name: 'something nobody has heard of',
-      behaves: [error(400, 'TeapotException', 'short and stout\u0085\u001b[2J')],
-      fails: {
-        error: /^STS refused the call: TeapotException: short and stout/,
-        hint: 'correct what it says, then try again with the next code',
-      },
-      calls: 1,
-    },
-    ...[200, 403, 503].map((status) => ({
-      name: `a captive portal with status ${status}`,
-      behaves: [{ kind: 'html', status } as const],
-      fails: portal,
-      calls: 1,
-    })),
-    { name: 'an answer without credentials', behaves: [{ kind: 'empty' }], fails: portal, calls: 1 },
-    { name: 'an answer without a token', behaves: [{ kind: 'partial' }], fails: portal, calls: 1 },
-    ...[
-      { what: 'nothing', contentType: 'text/xml', body: '' },
-      { what: 'JSON', contentType: 'application/json', body: '{"error":"no"}' },
-      { what: 'half an XML document', contentType: 'text/xml', body: '<GetSessionTokenResponse><GetSession' },
-      {
-        what: 'a token with a line break',
-        contentType: 'text/xml',
-        body: '<GetSessionTokenResponse><GetSessionTokenResult><Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>a</SecretAccessKey><SessionToken>a\n[AcmeAccount]</SessionToken><Expiration>2031-01-01T00:00:00Z</Expiration></Credentials></GetSessionTokenResult></GetSessionTokenResponse>',
-      },
-      {
-        what: 'a session without an end',
-        contentType: 'text/xml',
-        body: '<GetSessionTokenResponse><GetSessionTokenResult><Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>a</SecretAccessKey><SessionToken>a</SessionToken></Credentials></GetSessionTokenResult></GetSessionTokenResponse>',
-      },
-    ].map(({ what, ...raw }) => ({
-      name: `status 200 and ${what}`,
-      behaves: [{ kind: 'raw', status: 200, ...raw } as const],
-      fails: portal,
-      calls: 1,
-    })),
-    {
-      name: 'a connection that breaks twice',
-      behaves: [{ kind: 'drop' }, { kind: 'drop' }],
-      fails: { error: /^the connection to 127\.0\.0\.1:\d+ broke \(ECONNRESET\)$/, hint: again },
-      calls: 2,
-    },
-    {
-      name: 'a connection that breaks once the code is used up',
-      behaves: [{ kind: 'drop-after' }],
-      fails: {
-        error: `STS did not accept the code for ${serial}`,
-        hint: 'wait for the next code: the call had to be repeated, so the code may have been used up',
-      },
-      calls: 2,
-    },
-  ];
-  for (const { name, behaves = [], users = [person], credentials = simple.credentials, fails, calls } of rows) {
-    test(name, async (t) => {
-      const scene = await makeScene(t, { ...simple, credentials }, users);
-      scene.sts.behave(...behaves);
-      const result = await run(['foobar'], { ...scene, stdin: typed() });
-      failed(result, fails, scene.home, credentials);
-      assert.equal(scene.sts.calls.length, calls);
-      assert.equal(new Set(scene.sts.calls.map(({ params }) => params.TokenCode)).size, 1);
-    });
-  }
-
-  test('a wrong code from a pipe or an option is sent once', async (t) => {
-    const scene = await makeScene(t, simple);
-    const fails = {
-      error: `STS did not accept the code for ${serial}`,
-      hint: 'wait for the next code: each code is good once, for about 30 seconds',
-    };
-    failed(await run(['foobar'], { ...scene, stdin: typed(other) }), fails, scene.home);
-    failed(await run(['foobar', '-t', totp(other.totpSecret)], scene), fails, scene.home);
-    assert.equal(scene.sts.calls.length, 2);
-  });
-
-  test('a code that was used before is a wrong one', async (t) => {
-    const scene = await makeScene(t, simple);
-    const stdin = typed();
-    assert.equal((await run(['foobar'], { ...scene, stdin })).status, 0);
-    const result = await run(['foobar'], { ...scene, stdin });
-    assert.equal(result.status, 1);
-    assert.match(result.stderr, /^refresh-mfa: error: STS did not accept the code/);
-    assert.deepEqual(sessionsIn(scene.home.credentialsPath), ['foobar']);
-  });
-
-  test('an error that repeats the code is not shown as it came', async (t) => {
-    const scene = await makeScene(t, simple);
-    const code = totp(person.totpSecret);
-    scene.sts.behave(error(400, 'ValidationError', `Value '${code}' at 'tokenCode' failed to satisfy constraint`));
-    // The runner would find the code.
-    failed(
-      await run(['foobar'], { ...scene, stdin: `${code}\n` }),
-      {
-        error: "STS refused the call: ValidationError: Value '******' at 'tokenCode' failed to satisfy constraint",
-        hint: 'correct what it says, then try again with the next code',
-      },
-      scene.home,
-    );
-  });
-
-  for (const { name, behaves, calls } of [
-    { name: 'an internal error', behaves: [internal], calls: 2 },
-    { name: 'throttling', behaves: [{ kind: 'throttle' }], calls: 2 },
-    { name: 'a broken connection', behaves: [{ kind: 'drop' }], calls: 2 },
-    { name: 'an answer that takes 8 s', behaves: [{ kind: 'delay', ms: 8000 }], calls: 1 },
-  ] satisfies { name: string; behaves: Behaviour[]; calls: number }[]) {
-    test(`${name} does no harm`, async (t) => {
-      const scene = await makeScene(t, simple);
-      scene.sts.behave(...behaves);
-      const result = await run(['foobar'], { ...scene, stdin: typed() });
-      assert.equal(result.status, 0, result.stderr);
-      assert.equal(result.stderr, '');
-      assert.equal(scene.sts.calls.length, calls);
-    });
-  }
-
-  for (const hours of [1, -1, 30]) {
-    test(`a clock that is ${Math.abs(hours)} h ${hours > 0 ? 'behind' : 'ahead'} is put right by one more call`, async (t) => {
-      const scene = await makeScene(t, simple);
-      scene.sts.clockOffsetMs = hours * 3_600_000;
-      const result = await run(['foobar'], { ...scene, stdin: typed() });
-      assert.equal(result.status, 0, result.stderr);
-      assert.equal(scene.sts.calls.length, 2);
-    });
-  }
-});
-
-describe('a network that does not work', { concurrency }, () => {
   test('nobody listens', async (t) => {
-    const home = makeHome(t, simple);
     const host = `127.0.0.1:${await findQuietPort()}`;
-    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${host}` }, stdin: typed() });
-    failed(result, { error: `cannot connect to ${host}: connection refused`, hint: again }, home);
+    await fails(t, `http://${host}`, `${host} refused the connection`);
+  });
+
+  test('somebody has listened, and does no more when the code is there', async (t) => {
+    const sts = await startSts({ port: await findQuietPort(5_000, 9_999) });
+    const opened = await openWarm(t, sts.url);
+    await sts.close();
+    const [, message] = await refusalOf(opened.getSession(codeOf(), undefined));
+    assert.equal(message, `${new URL(sts.url).host} refused the connection`);
   });
 
   test('an address that no network leads to', async (t) => {
-    const home = makeHome(t, simple);
-    const host = '255.255.255.255';
-    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${host}` }, stdin: typed() });
-    failed(result, { error: /^cannot connect to 255\.255\.255\.255 \(E[A-Z]+\)$/, hint: again }, home);
+    await fails(t, 'http://255.255.255.255', /^cannot connect to 255\.255\.255\.255 \(E[A-Z]+\)$/);
   });
 
   test('a name that does not exist', async (t) => {
-    const home = makeHome(t, simple);
-    const env = { ...quickNames, AWS_ENDPOINT_URL: 'http://sts.refresh-mfa.invalid' };
-    const result = await run(['foobar'], { home, env, stdin: typed() });
-    failed(result, { error: 'cannot find sts.refresh-mfa.invalid: no network, or no name service', hint: again }, home);
+    await fails(t, 'http://sts.refresh-mfa.invalid', 'cannot find sts.refresh-mfa.invalid: no network or DNS');
   });
-
-  test('a server that takes the call and is silent: an error after 15 s', async (t) => {
-    const { sts, home } = await makeScene(t, simple);
-    sts.behave({ kind: 'silent' });
-    const result = await run(['foobar'], { sts, home, stdin: typed() });
-    failed(result, { error: `${new URL(sts.url).host} did not answer within 15 s`, hint: again }, home);
-    const waited = Date.now() - (sts.calls[0]?.at ?? 0);
-    assert.ok(waited > 14_000 && waited < 20_000, `it took ${waited} ms`);
-    assert.equal(sts.calls.length, 1);
-  });
-
-  test('an internal error and then silence: never longer than 35 s', async (t) => {
-    const { sts, home } = await makeScene(t, simple);
-    sts.behave({ kind: 'status', status: 500 }, { kind: 'silent' });
-    const result = await run(['foobar'], { sts, home, stdin: typed() });
-    failed(result, { error: /did not answer within/, hint: again }, home);
-    const waited = Date.now() - (sts.calls[0]?.at ?? 0);
-    assert.ok(waited < 35_000, `it took ${waited} ms`);
-  });
-
-  for (const { name, answer } of [
-    {
-      name: 'an answer that stops half-way',
-      answer: (response: ServerResponse) => response.write('<GetSessionTokenResponse>'),
-    },
-    {
-      name: 'an answer that trickles',
-      answer: (response: ServerResponse) => {
-        response.write('<GetSessionTokenResponse>');
-        const timer = setInterval(() => response.write(' '), 1000);
-        response.on('close', () => clearInterval(timer));
-      },
-    },
-    {
-      name: 'an answer that breaks off',
-      answer: (response: ServerResponse) => response.write('<GetSessionTokenResponse>', () => response.destroy()),
-    },
-  ]) {
-    test(`${name}: an error, and never longer than 35 s`, async (t) => {
-      const home = makeHome(t, simple);
-      let called = 0;
-      const server = createHttpServer((_, response) => {
-        called ||= Date.now();
-        response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': 1000 });
-        answer(response);
-      });
-      const url = await listen(t, server);
-      const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${url}` }, stdin: typed() });
-      failed(
-        result,
-        { error: new RegExp(`^(the connection to ${url} broke|${url} did not answer)`), hint: again },
-        home,
-      );
-      const waited = Date.now() - called;
-      assert.ok(waited < 35_000, `it took ${waited} ms`);
-    });
-  }
 
   test('a server that speaks another language', async (t) => {
-    const home = makeHome(t, simple);
-    const server = createServer((socket) => socket.end('220 mail.example.com ESMTP\r\n'));
-    const url = await listen(t, server);
-    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${url}` }, stdin: typed() });
-    failed(result, { error: new RegExp(url), hint: /./ }, home);
-  });
-
-  test('a server that takes the connection and never begins TLS: an error within 15 s', async (t) => {
-    const home = makeHome(t, simple);
-    let connected = 0;
-    const url = await listen(
+    const host = await listen(
       t,
-      createServer(() => {
-        connected ||= Date.now();
-      }),
+      createServer((socket) => socket.end('220 mail.example.com ESMTP\r\n')),
     );
-    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `https://${url}` }, stdin: typed() });
-    failed(
-      result,
-      { error: new RegExp(`^(${url} did not answer|cannot connect to ${url}) within`), hint: again },
-      home,
-    );
-    const waited = Date.now() - connected;
-    assert.ok(waited < 20_000, `it took ${waited} ms`);
+    await fails(t, `http://${host}`, `connection to ${host} broke (HPE_INVALID_CONSTANT)`);
   });
 
-  test('a server that does not take the connection: an error after 5 s', async (t) => {
-    const home = makeHome(t, simple);
-    const url = await listenDeafly(t);
-    if (!url) return t.skip('this system takes every connection');
-    const result = await run(['foobar'], { home, env: { AWS_ENDPOINT_URL: `http://${url}` }, stdin: typed() });
-    failed(result, { error: `cannot connect to ${url} within 5 s`, hint: again }, home);
+  // Each waits for its limit, all at the same time.
+  const within = async (seconds: readonly [number, number], work: Promise<void>) => {
+    const began = performance.now();
+    await work;
+    const waited = (performance.now() - began) / 1000;
+    assert.ok(waited > seconds[0] && waited < seconds[1], `it took ${waited} s`);
+  };
+
+  test('a server that does not take the connection: 5 s', async (t) => {
+    const host = await listenDeafly(t);
+    if (!host) return t.skip('this system takes every connection');
+    await within([4.9, 10], fails(t, `http://${host}`, `cannot connect to ${host} within 5 s`));
   });
 
   test('a name of which one address does not take the connection and the other refuses it', async (t) => {
-    const home = makeHome(t, simple);
-    const url = await listenDeafly(t);
-    if (!url) return t.skip('this system takes every connection');
-    const host = url.replace('127.0.0.1', 'two.example.com');
-    const env = { ...withTwoAddresses(home, 'two.example.com'), AWS_ENDPOINT_URL: `http://${host}` };
-    const result = await run(['foobar'], { home, env, stdin: typed() });
-    failed(result, { error: `cannot connect to ${host}: none of its addresses answers`, hint: again }, home);
+    const host = await listenDeafly(t);
+    if (!host) return t.skip('this system takes every connection');
+    const { lookup } = dns;
+    const both = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '::1', family: 6 },
+    ];
+    t.mock.method(dns, 'lookup', (name: string, ...rest: [object, (error: null, found: typeof both) => void]) => {
+      if (name === 'two.example.com') process.nextTick(rest[1], null, both);
+      else Reflect.apply(lookup, dns, [name, ...rest]);
+    });
+    const name = host.replace('127.0.0.1', 'two.example.com');
+    await within([0.9, 10], fails(t, `http://${name}`, `none of the addresses of ${name} answers`));
+  });
+
+  test('a server that takes the call and is silent: 15 s', async (t) => {
+    const sts = await startStsFor(t);
+    sts.behave({ kind: 'silent' });
+    await within([14.9, 20], fails(t, sts.url, `${new URL(sts.url).host} did not answer within 15 s`));
+    assert.equal(sts.calls.length, 1);
+  });
+
+  test('an internal error and then silence: 15 s more', async (t) => {
+    const sts = await startStsFor(t);
+    sts.behave({ kind: 'status', status: 500 }, { kind: 'silent' });
+    await within([14.9, 20], fails(t, sts.url, `${new URL(sts.url).host} did not answer within 15 s`));
+  });
+
+  test('a server that takes the connection and never begins TLS: 15 s', async (t) => {
+    const host = await listen(t, createServer());
+    await within([4.9, 20], fails(t, `https://${host}`, /^(127\S+ did not answer|cannot connect to 127\S+) within /));
+  });
+
+  for (const [what, answer] of [
+    ['stops half-way', () => {}],
+    [
+      'trickles',
+      (response) => {
+        const timer = setInterval(() => response.write(' '), 1000);
+        response.on('close', () => clearInterval(timer));
+      },
+    ],
+  ] as const satisfies readonly (readonly [string, (response: ServerResponse) => unknown])[]) {
+    test(`an answer that ${what}: 17 s`, async (t) => {
+      const host = await answerInPart(t, answer);
+      await within([16.9, 25], fails(t, `http://${host}`, `${host} did not finish within 17 s`));
+    });
+  }
+
+  test('an answer that breaks off', async (t) => {
+    const host = await answerInPart(t, (response) => response.destroy());
+    await fails(t, `http://${host}`, `connection to ${host} broke (ECONNRESET)`);
+  });
+
+  test('a proxy that is silent: 15 s', async (t) => {
+    const env = { HTTPS_PROXY: `http://${await listen(t, createServer())}` };
+    const [, message] = await refusalOf(exchange(t, 'https://localhost:1', { env }));
+    assert.match(message ?? '', /through the proxy 127\.0\.0\.1:\d+ (did not answer )?within (5|15) s$/);
   });
 });
 
-/** Lets `name` have two addresses on one port: 127.0.0.1 and ::1. */
-function withTwoAddresses(home: Home, name: string): Readonly<Record<string, string>> {
-  const path = join(home.path, 'addresses.cjs');
-  writeFileSync(
-    path,
-    `const dns = require('node:dns');
-const { lookup } = dns;
-const both = [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }];
-dns.lookup = (name, options, done) => name === '${name}' ? process.nextTick(done, null, both) : lookup(name, options, done);
-`,
-  );
-  return { NODE_OPTIONS: `--require ${path}` };
+async function answerInPart(t: TestContext, rest: (response: ServerResponse) => unknown): Promise<string> {
+  const server = createHttpServer((_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': 1000 });
+    response.write('<GetSessionTokenResponse>', () => rest(response));
+  });
+  return listen(t, server);
 }
 
 /**
@@ -452,3 +172,245 @@ async function listenDeafly(t: TestContext): Promise<string | undefined> {
   }
   return undefined;
 }
+
+describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => {
+  let folder = '';
+  let certificate: Certificate;
+  let trust: { ca: string };
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-tls-'));
+    certificate = makeCertificate(folder);
+    trust = { ca: certificate.cert.toString() };
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const host of ['localhost', '127.0.0.1']) {
+    test(`${host}: an authority that was given is trusted`, async (t) => {
+      const sts = await startStsFor(t, certificate, host);
+      await exchange(t, sts.url, trust);
+    });
+  }
+
+  test('AWS_CA_BUNDLE and ca_bundle say whom to trust, with a leading ~', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const { home } = await makeScene(t, simple);
+    writeFileSync(join(home.path, 'company.pem'), certificate.cert);
+    for (const how of [{ env: { AWS_CA_BUNDLE: '~/company.pem' } }, { config: 'ca_bundle = ~/company.pem\n' }]) {
+      home.writeConfig(simple.config + (how.config ?? ''));
+      sts.forgetCodes();
+      const { status, stderr } = await run(['foobar'], { sts, home, env: how.env ?? {}, stdin: typed() });
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+    }
+  });
+
+  test('AWS_CA_BUNDLE is trusted beside those whom Node trusts by itself', async (t) => {
+    if (!('getCACertificates' in tls)) return t.skip(`Node ${process.version} cannot list those whom it trusts`);
+    const sts = await startStsFor(t, certificate);
+    const { home } = await makeScene(t, simple);
+    const others = makeCertificate(folder, 'other');
+    const env = { AWS_CA_BUNDLE: others.path, NODE_EXTRA_CA_CERTS: certificate.path };
+    assert.equal((await run(['foobar'], { sts, home, env, stdin: typed() })).status, 0);
+  });
+
+  const distrusts = async (t: TestContext, endpoint: string, options: Options, message: RegExp, hint: RegExp) => {
+    const [kind, text = '', cure = ''] = await refusalOf(exchange(t, endpoint, options));
+    assert.match(text, message);
+    assert.match(cure, hint);
+    assert.equal(kind, 'network');
+  };
+
+  test('a certificate that nobody vouches for is not trusted', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const message = /^cannot trust the certificate of localhost:\d+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/;
+    await distrusts(t, sts.url, {}, message, /^if a company proxy inspects TLS, set AWS_CA_BUNDLE/);
+    assert.equal(sts.calls.length, 0);
+  });
+
+  test('a certificate that has expired is not trusted', async (t) => {
+    const expired = expire(certificate);
+    if (!expired) return t.skip('openssl makes no certificate that has expired');
+    const sts = await startStsFor(t, expired);
+    const message = /^cannot trust the certificate of localhost:\d+ \(CERT_HAS_EXPIRED\)$/;
+    await distrusts(t, sts.url, { ca: expired.cert.toString() }, message, /^check this computer's date/);
+    assert.equal(sts.calls.length, 0);
+  });
+
+  test('a certificate of another host is not trusted', async (t) => {
+    const sts = await startStsFor(t, certificate, '127.0.0.2').catch(() => undefined);
+    if (!sts) return t.skip('this system has no 127.0.0.2');
+    const message = /^cannot trust the certificate of 127\.0\.0\.2:\d+ \(ERR_TLS_CERT_ALTNAME_INVALID\)$/;
+    await distrusts(t, sts.url, trust, message, /^another host answers there/);
+    assert.equal(sts.calls.length, 0);
+  });
+
+  /** The login for bob, and it in a URL. */
+  const wants = 'bob:correct horse';
+  const login = 'bob:correct%20horse';
+
+  interface Row {
+    readonly proxy?: ProxyOptions;
+    readonly host?: string;
+    readonly plain?: boolean;
+    env(proxy: { url: string; host: string; tls: string }, port: string): Record<string, string>;
+    /** Past the proxy; otherwise through it. */
+    readonly direct?: boolean;
+  }
+  const exempt = (variable: string, value: string, host = 'localhost'): Row => ({
+    host,
+    direct: true,
+    env: ({ url }, port) => ({ HTTPS_PROXY: url, [variable]: value.replace('PORT', port) }),
+  });
+  const ways: Readonly<Record<string, Row>> = {
+    HTTPS_PROXY: { env: ({ url }) => ({ HTTPS_PROXY: url }) },
+    https_proxy: { env: ({ url }) => ({ https_proxy: url }) },
+    'HTTP_PROXY without TLS': { plain: true, env: ({ url }) => ({ HTTP_PROXY: url }) },
+    'http_proxy without TLS': { plain: true, env: ({ url }) => ({ http_proxy: url }) },
+    'a proxy without a scheme': { env: ({ host }) => ({ HTTPS_PROXY: host }) },
+    'a password': { proxy: { wants }, env: ({ host }) => ({ HTTPS_PROXY: `${login}@${host}` }) },
+    'a password without TLS': {
+      plain: true,
+      proxy: { wants },
+      env: ({ host }) => ({ HTTP_PROXY: `http://${login}@${host}` }),
+    },
+    'a % in a password': { proxy: { wants: 'bob:100%' }, env: ({ host }) => ({ HTTPS_PROXY: `bob:100%25@${host}` }) },
+    'lower case before upper case': {
+      env: ({ url }) => ({
+        https_proxy: url,
+        HTTPS_PROXY: 'http://127.0.0.1:1',
+        no_proxy: 'example.com',
+        NO_PROXY: '*',
+      }),
+    },
+    'lower case that is empty': { direct: true, env: ({ url }) => ({ https_proxy: '', HTTPS_PROXY: url }) },
+    'HTTPS_PROXY without TLS': { direct: true, plain: true, env: ({ url }) => ({ HTTPS_PROXY: url }) },
+    'HTTP_PROXY with TLS': { direct: true, env: ({ url }) => ({ HTTP_PROXY: url }) },
+    'NO_PROXY without TLS': {
+      direct: true,
+      plain: true,
+      env: ({ url }) => ({ HTTP_PROXY: url, NO_PROXY: '127.0.0.1' }),
+    },
+    'NO_PROXY: the host': exempt('NO_PROXY', 'localhost'),
+    'no_proxy: the host': exempt('no_proxy', 'localhost'),
+    'NO_PROXY: the host among others': exempt('NO_PROXY', 'example.com, LOCALHOST ,example.org'),
+    'NO_PROXY: the host and its port': exempt('NO_PROXY', 'localhost:PORT'),
+    'NO_PROXY: all': exempt('NO_PROXY', '*'),
+    // as in Python, a suffix is compared by its letters, so that an address has some, too
+    'NO_PROXY: a suffix': exempt('NO_PROXY', '0.0.1', '127.0.0.1'),
+    'NO_PROXY: a suffix with a dot': exempt('NO_PROXY', '.0.0.1', '127.0.0.1'),
+    'NO_PROXY: another port': { ...exempt('NO_PROXY', 'localhost:1'), direct: false },
+    'NO_PROXY: half a word': { ...exempt('NO_PROXY', 'host,local'), direct: false },
+    'NO_PROXY: nothing': { ...exempt('NO_PROXY', ' , '), direct: false },
+  };
+  for (const [name, { proxy: options, host, plain, env, direct }] of Object.entries(ways)) {
+    test(`${name}: the call goes ${direct ? 'past' : 'through'} the proxy`, async (t) => {
+      const sts = plain ? await startStsFor(t) : await startStsFor(t, certificate, host);
+      const proxy = await startProxy(t, options);
+      const { port, host: address } = new URL(sts.url);
+      await exchange(t, sts.url, { ...trust, env: env({ ...proxy, tls: '' }, port) });
+      assert.deepEqual(proxy.targets, direct ? [] : [plain ? `${sts.url}/` : address]);
+    });
+  }
+
+  for (const plain of [false, true]) {
+    test(`the connection that was opened through a proxy ${plain ? 'without' : 'with'} TLS is used`, async (t) => {
+      const sts = plain ? await startStsFor(t) : await startStsFor(t, certificate);
+      const { url } = await startProxy(t);
+      const opened = await openWarm(t, sts.url, { ...trust, env: { HTTPS_PROXY: url, HTTP_PROXY: url } });
+      await opened.getSession(codeOf(), undefined);
+      assert.equal(sts.visits[0]?.port, sts.calls[0]?.port);
+      assert.equal(sts.connections, 1);
+    });
+  }
+
+  test('a proxy that refuses it, and then lets the call through, costs nothing', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const proxy = await startProxy(t, { refuses: 503 });
+    const refused = proxy.next();
+    const opened = await open(t, sts.url, { ...trust, env: { HTTPS_PROXY: proxy.url }, isIdle: () => true });
+    await refused;
+    proxy.relent();
+    await opened.getSession(codeOf(), undefined);
+    assert.equal(sts.calls.length, 1);
+  });
+
+  test('a proxy that speaks TLS is trusted as STS is', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const proxy = await startProxy(t, { tls: certificate });
+    const env = { HTTPS_PROXY: proxy.url };
+    const message = /^cannot trust the certificate of the proxy 127\.0\.0\.1:\d+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/;
+    await distrusts(t, sts.url, { env }, message, /AWS_CA_BUNDLE/);
+    assert.deepEqual(proxy.targets, []);
+    await exchange(t, sts.url, { ...trust, env });
+    assert.deepEqual(proxy.targets, [new URL(sts.url).host]);
+  });
+
+  for (const [name, options, userinfo, what] of [
+    ['refuses the host', { refuses: 403 }, '', 'refuses HOST (403)'],
+    ['reaches nobody', { refuses: 502 }, '', 'cannot reach HOST (502)'],
+    ['wants a password', { wants }, '', 'wants another password (407)'],
+    ['wants another password', { wants }, 'bob:battery-staple-horse@', 'wants another password (407)'],
+  ] as const) {
+    test(`a proxy that ${name}: the error says so`, async (t) => {
+      const sts = await startStsFor(t, certificate);
+      const proxy = await startProxy(t, options);
+      const env = { HTTPS_PROXY: `http://${userinfo}${proxy.host}` };
+      const [, message] = await refusalOf(exchange(t, sts.url, { ...trust, env }), 'battery-staple-horse');
+      assert.equal(message, `the proxy ${proxy.host} ${what.replace('HOST', new URL(sts.url).host)}`);
+      assert.equal(sts.connections, 0);
+    });
+  }
+
+  test('a proxy for plain calls that wants a password: the hint names its own variable', async (t) => {
+    const sts = await startStsFor(t);
+    const { url, host } = await startProxy(t, { wants });
+    const [, message, hint] = await refusalOf(exchange(t, sts.url, { env: { HTTP_PROXY: url } }));
+    assert.equal(message, `the proxy ${host} wants another password (407)`);
+    assert.match(hint ?? '', /^set HTTP_PROXY=/);
+  });
+
+  test('a proxy that is not there: the error names it, without its password', async (t) => {
+    const host = `127.0.0.1:${await findQuietPort()}`;
+    const env = { HTTPS_PROXY: `http://bob:correct-horse-battery@${host}` };
+    const words = ['network', `the proxy ${host} refused the connection`, again];
+    assert.deepEqual(await refusalOf(exchange(t, 'https://localhost:1', { env }), 'correct-horse-battery'), words);
+  });
+
+  test('a proxy whose name nobody knows', async (t) => {
+    const env = { HTTPS_PROXY: 'http://proxy.refresh-mfa.invalid:3128' };
+    const words = ['network', 'cannot find the proxy proxy.refresh-mfa.invalid:3128: no network or DNS', again];
+    assert.deepEqual(await refusalOf(exchange(t, 'https://localhost:1', { env })), words);
+  });
+
+  for (const value of [
+    'http://:://',
+    'socks5://127.0.0.1:1080',
+    'bob:correct-horse-100%@proxy',
+    'http://bob:%zz@p:1',
+  ]) {
+    test(`HTTPS_PROXY = ${value} is refused before anything is sent`, async (t) => {
+      assert.deepEqual(
+        await refusalOf(open(t, 'https://localhost:1', { env: { HTTPS_PROXY: value } }), 'correct-horse'),
+        [
+          'config',
+          'HTTPS_PROXY is not the URL of a proxy',
+          'it looks like http://proxy.example.com:3128; a % in a password is %25 there',
+        ],
+      );
+    });
+  }
+
+  test('bundles that cannot be used are refused before anything is asked', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const { home } = await makeScene(t, simple);
+    writeFileSync(join(home.path, 'empty.pem'), '');
+    for (const file of ['nowhere', 'empty']) {
+      const env = { AWS_CA_BUNDLE: `~/${file}.pem` };
+      const { status, stderr } = await run(['foobar'], { sts, home, env, stdin: 'open' });
+      assert.match(stderr, new RegExp(`^refresh-mfa: error: [^\n]*~/${file}\\.pem`));
+      assert.equal(status, 2);
+    }
+    assert.equal(sts.connections, 0);
+    assert.equal(readFileSync(home.credentialsPath, 'utf8'), simple.credentials);
+  });
+});

@@ -1,46 +1,91 @@
-import assert from 'node:assert/strict';
-import { once } from 'node:events';
+// The call to STS in the test's own process, which has what the tool sets up in its own.
+import { EventEmitter, once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { devNull } from 'node:os';
 import type { TestContext } from 'node:test';
+import type { UserError } from '../../lib/errors';
+import type { Identity } from '../../lib/identity';
+import { openSts, type Sts, type Surroundings } from '../../lib/sts';
 import type { Certificate } from './certificate';
-import { makeHome } from './home';
-import { type Result, type RunOptions, run } from './run';
-import { person, type Scene, sessionsIn, simple, typed } from './scene';
-import { startSts } from './sts';
+import { person } from './scene';
+import { type LocalSts, startSts, totp, type User } from './sts';
 
-export interface Failure {
-  readonly error: string | RegExp;
-  readonly hint: string | RegExp;
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+process.env.AWS_CONFIG_FILE = devNull;
+process.env.AWS_SHARED_CREDENTIALS_FILE = devNull;
+// glibc asks once for a name, and does not wait longer than the tool does
+process.env.RES_OPTIONS = 'timeout:1 attempts:1 ndots:1';
+process.env.LOCALDOMAIN = 'invalid';
+
+export type Options = Partial<Surroundings> & Partial<Pick<Identity, 'region' | 'keys' | 'serial'>>;
+
+/** The identity of the person, with STS at the endpoint. */
+export function identityOf(endpoint: string | undefined, { region, keys, serial }: Options = {}): Identity {
+  const { accessKeyId, secretAccessKey } = person;
+  return {
+    source: 'foobar-long-term',
+    keys: keys ?? { accessKeyId, secretAccessKey, where: '~/.aws/credentials:2' },
+    serial: serial ?? person.serial,
+    region: region ?? 'us-east-1',
+    endpoint,
+  } as Identity;
 }
 
-/** Asserts exit 1 with one error and its cure, and the file as it was. */
-export function failed(
-  result: Result,
-  { error, hint }: Failure,
-  home: Scene['home'],
-  credentials = simple.credentials,
-): void {
-  assert.equal(result.status, 1, result.stderr);
-  assert.equal(result.stdout, '');
-  const [first = '', ...rest] = result.stderr.trimEnd().split('\n');
-  const matches = (line: string, begin: string, wanted: string | RegExp) => {
-    const text = line.startsWith(begin) ? line.slice(begin.length) : '';
-    return typeof wanted === 'string' ? text === wanted : wanted.test(text);
+/** As the tool opens it, until the test ends. */
+export async function open(t: TestContext, endpoint: string | undefined, options: Options = {}): Promise<Sts> {
+  const end = new AbortController();
+  t.after(() => end.abort());
+  const { signal = end.signal, env = {}, ca, kill = process.kill, now = Date.now, isIdle = () => false } = options;
+  return openSts(identityOf(endpoint, options), { env, ca, signal, kill, now, isIdle });
+}
+
+/** Opened while the person looks for the code: the connection is there. */
+export async function openWarm(t: TestContext, endpoint: string, options: Options = {}): Promise<Sts> {
+  const { now = Date.now } = options;
+  let looks = 0;
+  const looked = new EventEmitter();
+  const clock = () => {
+    // in the beginning, and when the connection is there
+    if (++looks === 2) looked.emit('warm');
+    return now();
   };
-  assert.ok(matches(first, 'refresh-mfa: error: ', error), `${first}\nis not: ${error}`);
-  assert.ok(
-    rest.some((line) => matches(line, 'refresh-mfa: hint: ', hint)),
-    `${rest.join('\n')}\nhas no: ${hint}`,
-  );
-  for (const line of rest) assert.match(line, /^refresh-mfa: hint: /);
-  assert.equal(home.readCredentials(), credentials);
-  assert.deepEqual(home.listAws(), ['config', 'credentials']);
+  const warm = once(looked, 'warm');
+  const sts = await open(t, endpoint, { ...options, isIdle: () => true, now: clock });
+  await warm;
+  return sts;
 }
 
-/** Lets glibc ask once for a name and not wait longer than the tool does. */
-export const quickNames = { RES_OPTIONS: 'timeout:1 attempts:1 ndots:1', LOCALDOMAIN: 'invalid' };
+/** Opens and calls at once, with the code that is right now. */
+export async function exchange(t: TestContext, endpoint: string, options: Options = {}, code = codeOf()) {
+  return (await open(t, endpoint, options)).getSession(code, undefined);
+}
 
-export const again = 'see that the network, VPN or proxy is up, then try again with the next code';
+export function codeOf(user: User = person): string {
+  return totp(user.totpSecret);
+}
+
+/** The error's kind, message and hints. Fails when there is none, or when it shows a secret. */
+export async function refusalOf(promise: Promise<unknown>, ...secrets: readonly string[]): Promise<string[]> {
+  const error: UserError = await promise.then(
+    () => Promise.reject(new Error('nothing was refused')),
+    (error) => error,
+  );
+  if (error.hints === undefined) throw error;
+  const lines = [error.code, error.message, ...error.hints];
+  for (const secret of [person.secretAccessKey, codeOf(), ...secrets]) {
+    if (lines.some((line) => line.includes(secret))) throw new Error('an error shows a secret or a code');
+  }
+  return lines;
+}
+
+/** An STS that knows the person, until the test ends. */
+export async function startStsFor(t: TestContext, tls?: Certificate, host = tls && 'localhost'): Promise<LocalSts> {
+  const sts = await startSts({ ...(tls && { tls }), ...(host && { host }) });
+  t.after(() => sts.close());
+  sts.addUser(person);
+  return sts;
+}
+
 /** Listens on a free port until the test ends, and cuts what is then open; returns host and port. */
 export async function listen(t: TestContext, server: Server): Promise<string> {
   const sockets = new Set<Socket>();
@@ -57,18 +102,4 @@ export async function listen(t: TestContext, server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Asserts that the code is taken and the session written, without a word on stderr. */
-export async function refreshes(options: RunOptions): Promise<void> {
-  const result = await run(['foobar'], { ...options, stdin: typed() });
-  assert.equal(result.status, 0, result.stderr);
-  assert.equal(result.stderr, '');
-  assert.deepEqual(sessionsIn(options.home.credentialsPath), ['foobar']);
-}
-
-/** An STS behind TLS, a home, and what makes the first trusted. */
-export async function makeSecureScene(t: TestContext, certificate: Certificate, host = 'localhost') {
-  const sts = await startSts({ tls: certificate, host });
-  t.after(() => sts.close());
-  sts.addUser(person);
-  return { sts, home: makeHome(t, simple), trust: { AWS_CA_BUNDLE: certificate.path } };
-}
+export const again = 'check the network, VPN or proxy, then use the next code';
