@@ -150,12 +150,10 @@ export function findAmbiguity({ lines, sections, hidden }: Document, name: strin
   return undefined;
 }
 
-/** The name that a line is the header of to botocore, the JS SDK, Go, and to readers that allow a prefix in both files. */
+/** The name that a line is the header of to botocore, the JS SDK and Go. */
 export function readHeaders(content: string): (string | undefined)[] {
   const inside = (text = '') => /^\[(.+)\]$/s.exec(text.trim())?.[1];
-  const botocore = /^\[(.+)\]/s.exec(content)?.[1];
-  const prefixed = botocore?.replace(/^\s*profile\s+(["']?)(.*)\1\s*$/s, '$2');
-  return [botocore, inside(content.split(/\s[#;]/)[0]), inside(content.split(/[#;]/)[0])?.trim(), prefixed];
+  return [/^\[(.+)\]/s.exec(content)?.[1], inside(content.split(/\s[#;]/)[0]), inside(content.split(/[#;]/)[0])];
 }
 
 /**

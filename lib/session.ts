@@ -76,19 +76,15 @@ function parseTimestamp(text: string): Date | undefined {
 export function requireWritable(credentials: Document, name: string): void {
   const { path, sections } = credentials;
   // the JS SDK drops a whole file for [__proto__]
-  const isPlain = ![DEFAULTS, '__proto__'].includes(name) && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
-  if (!isPlain || readHeaders(`[${name}]`).some((read) => read !== name)) {
+  const isPlain = ![DEFAULTS, '__proto__', ''].includes(name) && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
+  if (!isPlain || [trimHeader(name), ...readHeaders(`[${name}]`)].some((read) => read !== name)) {
     throw refuse(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
   }
-  const ambiguity = findAmbiguity(credentials, name, ownKeys);
-  if (ambiguity?.isHeader) {
-    const hint = `AWS tools read it differently: write [${name}] in column 1, with nothing behind it`;
-    throw refuse(`ambiguous section header (${path}:${ambiguity.line + 1})`, hint);
+  const twin = [...sections.values()].find((other) => other.name !== name && trimHeader(other.name) === name);
+  if (twin) {
+    throw refuse(`[${twin.name}] is [${name}] to some AWS tools (${path}:${twin.line + 1})`, 'delete or rename it');
   }
-  if (ambiguity) {
-    const hint = 'AWS tools read it differently: write each key and value in one line, from column 1';
-    throw refuse(`ambiguous line in [${name}] (${path}:${ambiguity.line + 1})`, hint);
-  }
+  requireAgreement(credentials, name, ownKeys);
   const inherited = sections.get(DEFAULTS)?.entries.get('aws_security_token');
   if (inherited) {
     const where = `${path}:${inherited.line + 1}`;
@@ -96,6 +92,24 @@ export function requireWritable(credentials: Document, name: string): void {
   }
   if (!hasLongLivedKeys(sections.get(name))) return;
   throw refuse(`[${name}] in ${path} holds long-lived keys`, `rename that section to [${name}-long-term]`);
+}
+
+/** Go trims what is in the brackets; some tools take `[profile x]` for `[x]` in the credentials file, too. */
+function trimHeader(name: string): string {
+  return name.replace(/^\s*(?:profile\s+(["']?))?(.*?)\1\s*$/s, '$2');
+}
+
+/**
+ * The section of this name is the same to all AWS tools, and so is the one behind it.
+ * @throws UserError `config`
+ */
+export function requireAgreement(document: Document, name: string, own: readonly string[] = []): void {
+  const found = findAmbiguity(document, name, own);
+  if (!found) return;
+  const [what, hint] = found.isHeader
+    ? ['section header', 'write plain [name] from column 1, and nothing after it']
+    : ['line', `start all keys of [${name}] in column 1, each with its value in one line`];
+  throw refuse(`ambiguous ${what} (${document.path}:${found.line + 1})`, `AWS tools read it differently: ${hint}`);
 }
 
 function refuse(message: string, hint: string): UserError {

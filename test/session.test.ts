@@ -9,6 +9,7 @@ import {
   findReaderNote,
   hasLongLivedKeys,
   hasSession,
+  requireAgreement,
   requireWritable,
   timestamp,
   write,
@@ -151,8 +152,9 @@ describe('clearing', () => {
 
 describe('what is not overwritten', () => {
   const held = '[x] in ~/.aws/credentials holds long-lived keys';
+  const twin = 'is [x] to some AWS tools (~/.aws/credentials';
   const header = 'ambiguous section header (~/.aws/credentials';
-  const line = 'ambiguous line in [x] (~/.aws/credentials';
+  const line = 'ambiguous line (~/.aws/credentials';
   const rows: readonly (readonly [what: string, text: string, message?: string])[] = [
     ['long-lived keys', `[a]\n[x]\n${longLived}`, held],
     ['an id alone', `[x]\n${id}`, held],
@@ -171,8 +173,11 @@ describe('what is not overwritten', () => {
     ['but a section beside long-lived keys', `[x-long-term]\n${longLived}`],
     ['a header that tools read differently', `[x]#c\n${all}`, `${header}:1)`],
     ['the next header', `[x]\n${all}[b];c\n${longLived}`, `${header}:6)`],
-    ['the same name with blanks', `[x]\n${all}[ x ]\n${longLived}`, `${header}:6)`],
-    ['the same name with a prefix', `[profile x]\n${longLived}`, `${header}:1)`],
+    ['the same name with blanks', `[x]\n${all}[ x ]\n${longLived}`, `[ x ] ${twin}:6)`],
+    ['the same alone', `[a]\n[ x]\n${longLived}`, `[ x] ${twin}:2)`],
+    ['the same name with a prefix', `[profile x]\n${longLived}`, `[profile x] ${twin}:1)`],
+    ['a prefix and quotes', `[x]\n${all}[profile "x"]\n`, `[profile "x"] ${twin}:6)`],
+    ['but the prefix and blanks of others', `[x]\n${all}[profile y]\n[ z ]\n[profiles x]\n[profile x y]\n["x"]\n`],
     ['a name that is longer to some', `[x] ; see [y]\n${longLived}`, `${header}:1)`],
     ['a header in a value', `[x]\nregion = r\n  [b]\n`, `${header}:3)`],
     ['a key in a value', `[x]\n${all}region = r\n  role_arn = r\n`, `${line}:7)`],
@@ -193,6 +198,16 @@ describe('what is not overwritten', () => {
     });
   }
 
+  test('but what others read in the config is looked at as well', () => {
+    const config = (text: string) => () => requireAgreement(parse(Buffer.from(text), '~/.aws/config'), 'profile x');
+    assert.match(
+      messageOf(config('[profile x]\nk = v\n[profile y]#c\n')),
+      /^ambiguous section header \(~\/.aws\/config:3\)/,
+    );
+    assert.match(messageOf(config('[profile x]\nk = v\n  role_arn = r\n')), /^ambiguous line \(~\/.aws\/config:3\)/);
+    assert.equal(messageOf(config('[profile x] # c\nk = v\ns3 =\n  l = w\n[profile y]\n[profile z]#c\n')), '');
+  });
+
   test('each refusal says what to do', () => {
     const hints = [
       ...new Set(rows.map(([, text]) => messageOf(() => requireWritable(read(text), 'x')).split(' | ')[1])),
@@ -200,8 +215,9 @@ describe('what is not overwritten', () => {
     assert.deepEqual(hints, [
       'rename that section to [x-long-term]',
       undefined,
-      'AWS tools read it differently: write [x] in column 1, with nothing behind it',
-      'AWS tools read it differently: write each key and value in one line, from column 1',
+      'AWS tools read it differently: write plain [name] from column 1, and nothing after it',
+      'delete or rename it',
+      'AWS tools read it differently: start all keys of [x] in column 1, each with its value in one line',
       'delete it: aws would use it for every profile',
     ]);
   });
