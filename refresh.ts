@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   }
   if (args.mode === 'check') return check(args);
   const files = readFiles(env, home);
-  if (args.mode === 'completion') return print([...profiles.findNames(files), ''].join('\n'));
+  if (args.mode === 'completion') return print((await import('./lib/completion')).namesText(profiles.findNames(files)));
   const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
   const sessions = findNamed(files, names, args.profiles.length > 0 ? undefined : findVariable());
   printRoles(names, sessions);
@@ -95,7 +95,9 @@ function findNamed(files: Files, names: readonly string[], variable?: string): p
       sessions.set(session.name, session);
     } catch (error) {
       const habit = files.names.has(name) ? undefined : explainHabit(name);
-      if (!variable || !(error instanceof UserError)) fail(habit ?? error);
+      // something else was meant: no profile is touched
+      if (habit) throw habit;
+      if (!variable || !(error instanceof UserError)) fail(error);
       else fail(new UserError(error.code, `${variable}: ${error.message}`, error.hints));
     }
   }
@@ -169,6 +171,7 @@ async function clearAll(files: Files, sessions: readonly profiles.SessionProfile
   const target = makeTarget(files, sessions);
   for (const session of sessions) {
     try {
+      clear(files.credentials, session.name);
       const status = checkSession(session.section, 0, Date.now());
       if (status.state !== 'never') await saveCredentials(target, (document) => clear(document, session.name));
       print(report.clearedText({ session, status }, makeRun(sessions, target)));
@@ -231,7 +234,7 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly profi
       const granted = await asked;
       await saveCredentials(target, (document) => write(document, session.name, granted));
       written = true;
-      print(report.refreshedText(session, granted.expires, granted.lasts, makeRun(planned, target)));
+      print(report.refreshedText(session, granted.expires, granted.lasts, { ...run, now: Date.now() }));
       report.findGrantNotes(granted.lasts, plan.duration ?? 43_200, granted.clockAhead).forEach(printNote);
       const notes = session.section ? [] : findNotes(files, session);
       if (notes.length > 0) printNote(report.countNotes(session.name, notes.length));
