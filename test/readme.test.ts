@@ -1,143 +1,186 @@
+// README.md and examples/README.md: what they tell people to type is typed here, and what they show is compared.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { help } from '../lib/args';
-import { devices, makeHome, seedHome } from './helpers/home';
-import { readPackage } from './helpers/packages';
+import { getCallers } from './helpers/caller';
+import { readCases } from './helpers/cases';
+import { devices, seedHome } from './helpers/home';
 import { pathWith } from './helpers/programs';
 import { run } from './helpers/run';
+import { makeScene, oldSession, person, simple, typed } from './helpers/scene';
 import { startSts, totp } from './helpers/sts';
+import { missing } from './helpers/which';
 
 const root = join(__dirname, '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const [readme, examples] = ['README.md', 'examples/README.md'].map((path) => readFileSync(join(root, path), 'utf8'));
 
-function chapter(title: string): string {
-  const found = readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`));
-  assert.ok(found, `README.md has a chapter "${title}"`);
+/** The fenced blocks of one kind. */
+function blocks(text = '', kind = ''): string[] {
+  const all = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+  return all.filter((match) => match[1] === kind).map((match) => match[2] ?? '');
+}
+
+function block(text: string | undefined, kind: string, phrase: string): string {
+  const found = blocks(text, kind).find((block) => block.includes(phrase));
+  assert.ok(found, `a block with ${phrase}`);
   return found;
 }
 
-/** The fenced blocks of one kind below a chapter's title. */
-function blocks(title: string, kind: string): string[] {
-  return [...chapter(title).matchAll(new RegExp(`^\`\`\`${kind}\\n([^]*?)^\`\`\`$`, 'gm'))].map(
-    (match) => match[1] ?? '',
-  );
-}
+const sh = (script: string, program = 'sh') => ({ file: program, args: ['-c', script] });
+/** Bob's user, with the sample keys that the README shows. */
+const bob = { ...devices.bjohnson, accessKeyId: person.accessKeyId, secretAccessKey: person.secretAccessKey };
 
-test('the README shows the options exactly as --help prints them', () => {
-  assert.equal(blocks('Options', '')[0], help());
-});
-
-test('the README names the two commands of a first visit', () => {
-  for (const command of ['npm ci && npm run demo', 'npm ci && npm test', 'npm ci && npm install --global .']) {
-    assert.match(readme, new RegExp(`^    ${command.replaceAll('.', '\\.')}$`, 'm'));
+test('the README is short, and shows the options exactly as --help prints them', () => {
+  assert.equal(block(readme, '', 'Usage:'), help());
+  assert.ok((readme ?? '').split('\n').length <= 171);
+  for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) {
+    assert.ok(readme?.includes(`\n    ${command}\n`), command);
   }
 });
 
-test('the README has a line for every file of the program', () => {
-  const listed = chapter('How it works');
-  for (const name of readdirSync(join(root, 'lib'))) assert.ok(listed.includes(`\`lib/${name}\``), name);
+test('every link to a file or a heading of the repository leads somewhere', () => {
+  for (const path of [
+    'README.md',
+    'examples/README.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    'lib/README.md',
+    'test/README.md',
+  ]) {
+    const text = readFileSync(join(root, path), 'utf8');
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const [file, anchor] = target.split('#');
+      const there = join(root, dirname(path), file || path.replace(/.*\//, ''));
+      assert.ok(existsSync(there), `${path}: ${target}`);
+      const headings = anchor ? readFileSync(there, 'utf8').match(/^#+ .*$/gm) : [];
+      const anchors = headings?.map((line) =>
+        line
+          .replace(/^#+ /, '')
+          .toLowerCase()
+          .replace(/[^\w -]/g, '')
+          .replaceAll(' ', '-'),
+      );
+      if (anchor) assert.ok(anchors?.includes(anchor), `${path}: ${target}`);
+    }
+  }
 });
 
-test('the README says of every runtime package, and of no other, why it is there', () => {
-  const [, table = ''] = /^\| package \| why \|\n\| --- \| --- \|\n((?:\|.*\n)+)/m.exec(chapter('How it works')) ?? [];
-  const rows = [...table.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)];
-  assert.deepEqual(rows.map(([, name]) => name).sort(), Object.keys(readPackage().dependencies).sort());
-  for (const [, name, why = ''] of rows) assert.ok(why.split(/\s+/).length > 3, `${name}: "${why}" is no reason`);
+test('the set-up: the patch makes one side of the diff from the other, and the role works', {
+  skip: missing('patch'),
+}, async (t) => {
+  const lines = block(readme, 'diff', '-long-term').trimEnd().split('\n');
+  const side = (sign: string) => {
+    const kept = lines
+      .filter((line) => line[0] === ' ' || line[0] === sign || line === '')
+      .map((line) => line.slice(1));
+    const [credentials = '', config = ''] = kept
+      .join('\n')
+      .split(/\n*^# .*\n/m)
+      .slice(1);
+    return { credentials: `${credentials}\n`, config: `${config}\n` };
+  };
+  const scene = await makeScene(t, side('-'), [bob]);
+  const now = Date.now();
+  const [code, ...codes] = [0, 1, -1].map((step) => `${totp(bob.totpSecret, step, now)}\n`);
+  const { PATH } = pathWith(t);
+  const command = /^ {4}(refresh-mfa .* \| patch .*)$/m.exec(readme ?? '')?.[1] ?? '';
+  const patched = await run([], { ...scene, env: { PATH }, program: sh(command) });
+  assert.equal(patched.status, 0, patched.stdout);
+  assert.equal(scene.home.readCredentials(), side('+').credentials);
+  assert.equal(readFileSync(scene.home.configPath, 'utf8'), side('+').config);
+  const { status, stderr } = await run(['foobar'], { ...scene, stdin: code ?? '' });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  const [arn = ''] = await getCallers(['baszooDev'], scene);
+  assert.match(arn, /:assumed-role\/DeveloperRole\//);
+
+  const said: string[] = [];
+  for (const [index, line] of block(readme, 'sh', '--if-needed').trimEnd().split('\n').entries()) {
+    const options = { ...scene, env: { PATH }, stdin: codes[index] ?? '', program: sh(line) };
+    const { stdout, stderr } = await run([], options);
+    said.push(`${stdout}${stderr}`);
+  }
+  const expected = [
+    /^foobar: session until /,
+    /^foobar: session until .*\n.*baszooDev is a role of foobar/,
+    /^foobar {2}valid /,
+  ];
+  expected.push(/^foobar: session valid until /, /^foobar: session removed /);
+  for (const [index, pattern] of expected.entries()) assert.match(said[index] ?? '', pattern);
 });
 
-for (const [layout, index] of [
-  ['with source_profile', 0],
-  ['with -long-term', 2],
-] as const) {
-  test(`the set-up ${layout} works as the README prints it`, async (t) => {
-    const [config, credentials] = blocks('Set up', 'ini').slice(index, index + 2);
-    const sts = await startSts();
-    t.after(() => sts.close());
-    sts.addUser(devices.bjohnson);
-    const home = makeHome(t, { config: config ?? '', credentials: credentials ?? '' });
-    const result = await run(['baszooDev'], { home, sts, stdin: `${totp(devices.bjohnson.totpSecret)}\n` });
-    assert.equal(result.status, 0, result.stderr);
-    assert.ok(home.readCredentials().startsWith(`${credentials}\n[foobar]\naws_access_key_id = ASIA`));
-  });
-}
-
-test('the JSON of the README has the fields that --json prints', async (t) => {
-  const sts = await startSts();
-  t.after(() => sts.close());
-  const home = seedHome(t, sts);
+test('the JSON of examples/README.md has the fields that --json prints', async (t) => {
+  const { home } = await makeScene(t, simple);
   const { stdout } = await run(['--check', '--json', 'foobar'], { home });
-  const [shown] = blocks('`--check`', 'json');
   const fields = (text: string) => Object.keys(JSON.parse(text).sessions[0]);
-  assert.deepEqual(fields(stdout), fields(shown ?? ''));
+  assert.deepEqual(fields(stdout), fields(block(examples, 'json', 'sessions')));
 });
 
-const recipes = blocks('In scripts', 'sh');
-const recipe = (phrase: string) => {
-  const found = recipes.find((text) => text.includes(phrase));
-  assert.ok(found, `a recipe with ${phrase}`);
-  return found;
-};
-const bash = (script: string) => ({ file: 'bash', args: ['-c', script] });
+test('the table of other tools has a case for each row', () => {
+  const rows =
+    /\| you used \|.*\n.*\n((?:\|.*\n)+)/
+      .exec(examples ?? '')?.[1]
+      ?.trimEnd()
+      .split('\n') ?? [];
+  const titles = readCases('test/cases/switchers.txt').map(({ title }) => title);
+  for (const row of rows) {
+    const name = row.split('|')[1]?.trim().replaceAll('`', '');
+    assert.ok(
+      titles.some((title) => title.startsWith(`${name}: `)),
+      name,
+    );
+  }
+});
 
-test('recipe: terraform runs behind a session that lasts, and does not without one', async (t) => {
+test('recipes: terraform behind a valid session, a code through a pipe', async (t) => {
   const sts = await startSts();
   t.after(() => sts.close());
   const home = seedHome(t, sts);
-  const { PATH } = pathWith(t, { terraform: 'echo "terraform $* as $AWS_PROFILE"' });
-  const script = recipe('terraform plan');
-  const go = (stdin?: string) => run([], { home, sts, env: { PATH }, program: bash(script), ...(stdin && { stdin }) });
-  const without = await go();
-  assert.equal(without.status, 2);
-  assert.doesNotMatch(without.stdout, /terraform/);
-  const first = await go(`${totp(devices.bjohnson.totpSecret)}\n`);
-  assert.match(first.stdout, /^terraform plan as baszooDev$/m, first.stderr);
-  const second = await go();
-  assert.match(second.stdout, /^foobar: session valid until .*\nterraform plan as baszooDev\n$/);
-  assert.equal(second.stderr, '');
-  assert.equal(sts.calls.length, 1);
-});
-
-test('recipe: the prompt shows the time left', async (t) => {
-  const expires = new Date(Date.now() + 90 * 60_000 + 20_000).toISOString().replace(/\.\d+Z/, 'Z');
-  const home = makeHome(t, {
-    config: '[profile foobar]\nsource_profile = FoobarAccount\n',
-    credentials: `[foobar]\naws_session_token = FwoGZXIvYXdzEXAMPLETOKEN\nx_security_token_expires = ${expires}\n`,
-  });
-  const { PATH } = pathWith(t);
-  const script = `${recipe('PS1=')}\nprintf '%s' "\${PS1@P}"`;
-  const { stdout, status } = await run([], { home, env: { PATH }, program: bash(script) });
-  if (status !== 0) return t.skip('this bash is too old to print a prompt by itself');
-  assert.match(stdout, /^ ?1 h 30 min [$#] $/);
-});
-
-test('recipe: a code comes through a pipe', async (t) => {
-  const sts = await startSts();
-  t.after(() => sts.close());
-  const home = seedHome(t, sts);
+  const code = typed(devices.bjohnson).trimEnd();
   const { PATH } = pathWith(t, {
-    pass: `[ "$1 $2" = 'otp aws/bjohnson' ] && echo ${totp(devices.bjohnson.totpSecret)}`,
+    terraform: 'echo "terraform $* as $AWS_PROFILE"',
+    pass: `[ "$*" = 'otp aws/bjohnson' ] && echo ${code}`,
   });
-  const result = await run([], { home, sts, env: { PATH }, program: bash(recipe('pass otp')) });
-  assert.equal(result.status, 0, result.stderr);
-  assert.match(result.stdout, /^foobar: session until /);
+  const go = (phrase: string) => run([], { home, sts, env: { PATH }, program: sh(block(examples, 'sh', phrase)) });
+  const without = await go('terraform plan');
+  assert.deepEqual([without.status, without.stdout], [2, '']);
+  assert.match((await go('pass otp')).stdout, /^foobar: session until /);
+  assert.match((await go('terraform plan')).stdout, /^foobar: session valid until .*\nterraform plan as baszooDev\n$/);
 });
 
-test("recipe: a shell gets a role's keys into its environment", async (t) => {
-  const sts = await startSts();
-  t.after(() => sts.close());
-  const home = seedHome(t, sts);
+test("recipe: the time left in bash's prompt", { skip: missing('bash') }, async (t) => {
+  const expires = new Date(Date.now() + 90 * 60_000 + 20_000).toISOString();
+  const session = `\n[foobar]\n${oldSession}x_security_token_expires = ${expires}\n`;
+  const { home } = await makeScene(t, { ...simple, credentials: simple.credentials + session });
   const { PATH } = pathWith(t);
-  const env = { PATH, AWS_DEFAULT_REGION: 'us-east-1' };
-  const probe = await run(['configure', 'export-credentials', 'help'], {
-    home,
+  const script = `${block(examples, 'sh', 'PS1=')}\nprintf '%s' "\${PS1@P}"`;
+  const { stdout, status } = await run([], { home, env: { PATH }, program: sh(script, 'bash') });
+  if (status !== 0) return t.skip('this bash is too old to print a prompt by itself');
+  assert.match(stdout, /^1 h 30 min [$#] $/);
+});
+
+test('questions: a program keeps the keys that it has read, and the keys of a role end after an hour', async (t) => {
+  const config = `${simple.config}[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/dev\nsource_profile = foobar\n`;
+  const scene = await makeScene(t, { ...simple, config });
+  await run(['foobar'], { ...scene, stdin: typed() });
+  const { PATH } = pathWith(t);
+  const script = `
+    const { fromIni } = require(${JSON.stringify(require.resolve('@aws-sdk/credential-providers'))});
+    const id = async (profile) => (await fromIni({ profile })()).accessKeyId;
+    (async () => {
+      const role = await fromIni({ profile: 'dev', clientConfig: { region: 'us-east-1' } })();
+      console.log(Math.round((role.expiration - Date.now()) / 60_000));
+      const before = await id('foobar');
+      require('node:child_process').execSync('refresh-mfa --token-code $CODE foobar');
+      console.log(before === await id('foobar'), before);
+    })();`;
+  const env = { PATH, CODE: totp(person.totpSecret, 1) };
+  const { stdout, stderr } = await run(['-e', script], {
+    ...scene,
     env,
-    program: { file: 'aws', args: [] },
-  }).catch(() => undefined);
-  if (probe?.status !== 0) return t.skip('no aws with configure export-credentials is installed');
-  await run(['foobar'], { home, sts, stdin: `${totp(devices.bjohnson.totpSecret)}\n` });
-  const script = `${recipe('export-credentials')}\naws sts get-caller-identity --query Arn --output text`;
-  const { stdout } = await run([], { home, sts, env, program: bash(script) });
-  assert.match(stdout, /:assumed-role\/DeveloperRole\//);
+    program: { file: process.execPath, args: [] },
+  });
+  assert.equal(stdout, `60\ntrue ${scene.sts.sessions[0]?.accessKeyId}\n`, stderr);
+  assert.ok(scene.home.readCredentials().includes(`${scene.sts.sessions.at(-1)?.accessKeyId}`));
 });
