@@ -1,16 +1,13 @@
 // The cases of test/cases, each in a home of its own; those of secrets.txt are in secrets.test.ts. REFRESH_MFA_CASES picks those whose
 // `topic: title` it matches.
 import assert from 'node:assert/strict';
-import { basename } from 'node:path';
 import { describe, test } from 'node:test';
-import { caseFiles, parseCases, readCases, runCase } from './helpers/cases';
+import { caseTopics, parseCases, readCases } from './helpers/cases';
+import { runCase } from './helpers/stage';
 import { whyNot } from './helpers/which';
 
-const wanted = new RegExp(process.env.REFRESH_MFA_CASES ?? '');
-
-for (const file of caseFiles()) {
-  const topic = basename(file, '.txt');
-  const cases = readCases(file).filter(({ title }) => wanted.test(`${topic}: ${title}`));
+for (const topic of caseTopics()) {
+  const cases = readCases(topic);
   if (topic === 'secrets' || cases.length === 0) continue;
   describe(topic, { concurrency: 2 }, () => {
     for (const one of cases) {

@@ -2,27 +2,25 @@
 // strace where there is one; with REFRESH_MFA_TRACE=all (npm run trace) all cases do.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { caseFiles, readCases, runCase } from './helpers/cases';
+import { caseTopics, readCases } from './helpers/cases';
 import { makeCertificate } from './helpers/certificate';
 import { type Home, makeHome } from './helpers/home';
 import { startProxy } from './helpers/proxy';
 import { command, run, secretsOf } from './helpers/run';
 import { makeScene, person, simple, typed } from './helpers/scene';
+import { runCase } from './helpers/stage';
 import { startSts, totp, wrongCode } from './helpers/sts';
 import { openTerminal, terminalMissing } from './helpers/terminal';
 import { findLeaks, holds, isUsual, type Permit, straceMissing, traced } from './helpers/trace';
 import { missing, whyNot } from './helpers/which';
 
 const all = process.env.REFRESH_MFA_TRACE === 'all';
-const wanted = new RegExp(process.env.REFRESH_MFA_CASES ?? '');
-
-for (const file of caseFiles()) {
-  const topic = basename(file, '.txt');
+for (const topic of caseTopics()) {
   if (!all && topic !== 'secrets') continue;
   describe(`no secret leaves: ${topic}`, { concurrency: 2 }, () => {
-    for (const one of readCases(file).filter(({ title }) => wanted.test(`${topic}: ${title}`))) {
+    for (const one of readCases(topic)) {
       const skip = one.needs.map(whyNot).find((reason) => reason !== false) ?? false;
       test(one.title, { skip }, (t) => runCase(t, one, { trace: !straceMissing }));
     }
