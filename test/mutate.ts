@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Random } from './helpers/random';
 
 const root = resolve(__dirname, '..');
 const hangMs = 240_000;
@@ -106,15 +107,6 @@ function lineAt(source: string, index: number): string {
   return source.slice(start, source.indexOf('\n', index));
 }
 
-/** Numbers from 0 to 1 that are the same for the same seed. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
-}
-
 /** A copy that leaves the tree alone. */
 function copyTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'refresh-mfa-mutate-'));
@@ -175,9 +167,7 @@ async function main(): Promise<void> {
     if (failure) throw new Error(`${test} fails as it is: ${failure}`);
   }
 
-  const next = random(Number(seed));
-  const mutants = findMutants(source).map((mutant) => ({ mutant, rank: next() }));
-  const drawn = mutants.sort((a, b) => a.rank - b.rank).map(({ mutant }) => mutant);
+  const drawn = new Random(Number(seed)).shuffle(findMutants(source));
   console.log(
     `${path}: ${drawn.length} places to break, ${count} of them tried, seen by ${tests.map((name) => basename(name, '.test.ts')).join(', ')}`,
   );
