@@ -29,6 +29,8 @@ export class Setting {
   constructor(
     readonly value: string,
     readonly document: Document,
+    /** The name of the section that it was looked for in. */
+    readonly section: string,
     /** Index into the document's lines. */
     readonly line: number,
   ) {}
@@ -151,18 +153,14 @@ export function exists({ config, credentials, prefixed }: Files, name: string): 
 /** The value of a key for a profile; an empty one counts as none. */
 export function find(files: Files, name: string, key: string): Setting | undefined {
   const { config, credentials, prefixed } = files;
-  return (
-    findIn(credentials, credentials.sections.get(name), key) ??
-    findIn(config, prefixed.get(name), key) ??
-    findIn(config, config.sections.get(name), key)
-  );
+  return findIn(credentials, name, key) ?? findIn(config, prefixed.get(name)?.name, key) ?? findIn(config, name, key);
 }
 
 /** The value of a key in one section, or in `[DEFAULT]`, which botocore copies into every section. */
-export function findIn(document: Document, section: Section | undefined, key: string): Setting | undefined {
-  if (!section) return undefined;
-  const entry = section.entries.get(key) ?? document.sections.get(DEFAULTS)?.entries.get(key);
-  return entry?.value ? new Setting(entry.value, document, entry.line) : undefined;
+export function findIn(document: Document, section: string | undefined, key: string): Setting | undefined {
+  const entries = document.sections.get(section ?? '')?.entries;
+  const entry = entries && (entries.get(key) ?? document.sections.get(DEFAULTS)?.entries.get(key));
+  return entry?.value ? new Setting(entry.value, document, section ?? '', entry.line) : undefined;
 }
 
 /** The first line of a value: a continuation line may hold a secret. */
@@ -171,13 +169,13 @@ export function firstLine(value: string): string {
 }
 
 /** @throws UserError `config`: AWS tools read an indented next line as part of the value */
-export function requireSingleLine(key: string, setting: Setting): string {
+export function requireSingleLine(key: string, setting: Pick<Setting, 'value' | 'where'>): string {
   if (setting.value.includes('\n')) throw explainContinued(key, setting);
   return setting.value;
 }
 
-function explainContinued(key: string, { where }: Setting): UserError {
-  return new UserError('config', `${key} continues on the next line (${where})`, 'remove the indentation of that line');
+function explainContinued(key: string, { where }: Pick<Setting, 'where'>): UserError {
+  return new UserError('config', `${key} spans several lines (${where})`, 'remove the indentation of the next line');
 }
 
 /** Why a value is not one word on one line: `aws` reads a comment behind it as part of the value. */

@@ -7,6 +7,7 @@ import {
   find,
   findIn,
   findPlaces,
+  firstLine,
   makeHeader,
   type Place,
   requireSingleLine,
@@ -63,7 +64,7 @@ export function requireIdentity(
   const keys = requireKeys(files, source, link);
   const profiles = [name, source];
   const { serial, mfaProcess } = requireDevice(files, session, source, serialNumber);
-  const bundle = findFirst(files, profiles, 'ca_bundle');
+  const [bundle] = findAll(files, profiles, 'ca_bundle');
   const duration = find(files, name, 'duration_seconds');
   return {
     session,
@@ -78,15 +79,11 @@ export function requireIdentity(
   };
 }
 
-function findFirst(files: Files, names: readonly string[], key: string): Setting | undefined {
-  return names.map((name) => find(files, name, key)).find((setting) => setting !== undefined);
-}
-
 /** Keys that the session would overwrite, or that are all there is: they belong in X-long-term. */
 function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile): void {
   const inRole = source === undefined && find(files, name, 'role_arn') && find(files, name, 'aws_access_key_id');
   if (inRole) {
-    const hint = 'AWS tools sign with those instead of a session: move them to another section';
+    const hint = 'AWS tools sign with those, not a session: move them to another section';
     throw refuse(`role ${name} has keys of its own (${inRole.where})`, hint);
   }
   const own = findOwnKeys(files, name);
@@ -99,9 +96,9 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
   }
   const section = `[${own.section.name}]`;
   const longTerm = `${name}-long-term`;
-  const what = `${section} in ${own.document.path} ${own.isProcess ? 'gets its keys from credential_process' : 'holds long-lived keys'}`;
+  const what = `${section} in ${own.document.path} ${own.isProcess ? 'has a credential_process' : 'holds long-lived keys'}`;
   const old = isElsewhere ? source : exists(files, longTerm) ? longTerm : undefined;
-  if (old) throw refuse(what, `move them over the old ones in [${old}], then delete them from ${section}`);
+  if (old) throw refuse(what, `move them over the old keys in [${old}]`);
   const target = own.isProcess
     ? `${makeHeader(longTerm)} in ${files.config.path}`
     : `[${longTerm}] in ${files.credentials.path}`;
@@ -131,7 +128,7 @@ function explainNoSource(files: Files, { name }: SessionProfile): UserError {
     keyed.length === 1
       ? `set source_profile = ${keyed[0]} in ${makeHeader(name)} in ${files.config.path}`
       : `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
-  return refuse(`${name} has no source: no source_profile and no [${name}-long-term]`, hint);
+  return refuse(`${name} has no source_profile and no [${name}-long-term]`, hint);
 }
 
 /** The source's keys, as the AWS tools would find them. */
@@ -139,15 +136,15 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
   const places = findPlaces(files, source);
   const fix = link ? 'set source_profile to the profile with' : 'replace it with';
   const refuseSession = ({ where }: Setting) => {
-    return refuse(`source ${source} holds a session, not long-lived keys (${where})`, `${fix} the long-lived keys`);
+    return refuse(`source ${source} holds a session (${where})`, `${fix} the long-lived keys`);
   };
   for (const { document, section } of places) {
-    const token = tokenKeys.map((key) => findIn(document, section, key)).find(Boolean);
+    const token = tokenKeys.map((key) => findIn(document, section.name, key)).find(Boolean);
     if (token) throw refuseSession(token);
   }
   for (const { document, section } of places) {
-    const id = findIn(document, section, 'aws_access_key_id');
-    const secret = findIn(document, section, 'aws_secret_access_key');
+    const id = findIn(document, section.name, 'aws_access_key_id');
+    const secret = findIn(document, section.name, 'aws_secret_access_key');
     const found = id ?? secret;
     if (!found) continue;
     if (id) requireWord('aws_access_key_id', id);
@@ -166,7 +163,7 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
     return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
   }
   for (const { document, section } of places) {
-    const command = findIn(document, section, 'credential_process');
+    const command = findIn(document, section.name, 'credential_process');
     if (command) return { process: requireSingleLine('credential_process', command), where: command.where };
   }
   const role = find(files, source, 'role_arn');
@@ -187,11 +184,11 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
 export function findKeyProblem(accessKeyId: string, secretAccessKey: string): string | undefined {
   const isId = (text: string) => /^\w{16,128}$/.test(text);
   if (/^A[KS]IA\w{12,}$/.test(secretAccessKey) || (!isId(accessKeyId) && /^[A-Z0-9]{16,32}$/.test(secretAccessKey))) {
-    return 'aws_access_key_id and aws_secret_access_key are swapped';
+    return 'access key id and secret are swapped';
   }
-  if (!isId(accessKeyId)) return 'aws_access_key_id is not an access key id';
+  if (!isId(accessKeyId)) return 'aws_access_key_id is not a key id';
   if (!/^[\x21-\x7e]+$/.test(secretAccessKey) || /^(["']).*\1$/.test(secretAccessKey)) {
-    return 'aws_secret_access_key is not a secret access key';
+    return 'aws_secret_access_key is not a secret';
   }
   return undefined;
 }
@@ -211,32 +208,31 @@ function requireDevice(
     return { serial: requireSerial(serialNumber, '--serial-number', 'usage'), mfaProcess: undefined };
   }
   const names = [...new Set([session.name, source, 'default'])];
-  for (const name of names) {
-    const places = findPlaces(files, name);
-    // aws_mfa_device, which only aws-mfa reads, does not hide what all tools read
-    const found = [
-      ...places.map((place) => ({ place, setting: findIn(place.document, place.section, 'mfa_serial') })),
-      ...places
-        .filter(({ document }) => document === files.credentials)
-        .map((place) => ({ place, setting: findIn(place.document, place.section, 'aws_mfa_device') })),
-    ].find(({ setting }) => setting);
-    if (!found?.setting) continue;
-    const { setting, place } = found;
-    const mfaProcess = findIn(place.document, place.section, 'mfa_process');
+  const found = findDevice(files, names);
+  if (found) {
+    const mfaProcess = findIn(found.document, found.section, 'mfa_process');
     if (mfaProcess) requireSingleLine('mfa_process', mfaProcess);
-    return { serial: requireSerial(requireWord('mfa_serial', setting), setting.where, 'config'), mfaProcess };
+    return { serial: requireSerial(requireWord('mfa_serial', found), found.where, 'config'), mfaProcess };
   }
-  throw refuse(`no MFA device for ${session.name}: no mfa_serial in ${names.join(', ')}`, [
+  throw refuse(`no mfa_serial in ${names.join(' or ')}`, [
     `set mfa_serial = arn:aws:iam::<account>:mfa/<device> in ${makeHeader(session.name)}`,
     `to see the device: aws iam list-mfa-devices --profile ${shellWord(source)}`,
   ]);
+}
+
+/** The device of the first of these profiles that has one. */
+export function findDevice(files: Files, names: readonly string[]): Setting | undefined {
+  // aws_mfa_device, which only aws-mfa reads, does not hide what all tools read
+  return names
+    .map((name) => find(files, name, 'mfa_serial') ?? findIn(files.credentials, name, 'aws_mfa_device'))
+    .find((setting) => setting !== undefined);
 }
 
 /** AWS's own pattern for SerialNumber, but only devices that give codes. */
 function requireSerial(serial: string, where: string, code: 'usage' | 'config'): string {
   const [, kind] = /^arn:[^:]*:iam::\d*:(\w+)\//.exec(serial) ?? [];
   if (kind === 'u2f') {
-    const hint = 'add an authenticator app to the IAM user, and set mfa_serial to that device';
+    const hint = 'add an authenticator app to the IAM user, and set mfa_serial to it';
     throw new UserError(code, `${serial} is a FIDO device, which gives no codes (${where})`, hint);
   }
   if (/^[\w+=/:,.@-]{9,256}$/.test(serial) && (kind === 'mfa' || !/^arn:/.test(serial))) return serial;
@@ -247,58 +243,48 @@ function requireSerial(serial: string, where: string, code: 'usage' | 'config'):
 /** Regions outside the device's partition are ignored. */
 function requireRegion(files: Files, profiles: readonly string[], env: Environment, serial: string): string {
   const partition = /^arn:([^:]+):/.exec(serial)?.[1];
-  const candidates = [
-    { value: env.AWS_REGION ?? '', where: 'AWS_REGION' },
-    { value: env.AWS_DEFAULT_REGION ?? '', where: 'AWS_DEFAULT_REGION' },
-    ...profiles.flatMap((name) => {
-      const setting = find(files, name, 'region');
-      return setting ? { value: requireSingleLine('region', setting), where: setting.where } : [];
-    }),
-  ];
-  const found = candidates.find(({ value }) => value && (!partition || partitionOf(value) === partition));
-  const region = found?.value ?? defaultRegions[partition ?? 'aws'];
+  const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...findAll(files, profiles, 'region')];
+  const found = candidates.find((one) => !partition || partitionOf(requireSingleLine('region', one)) === partition);
+  const region = found?.value ?? defaultRegions.get(partition ?? 'aws');
   if (!region) {
-    throw refuse(
-      `no region for the partition ${partition}`,
-      `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`,
-    );
+    const hint = `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`;
+    throw refuse(`no region for the partition ${partition}`, hint);
   }
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
-  throw refuse(`"${region}" is not a region (${found?.where})`, 'it looks like eu-west-1');
+  throw refuse(`"${firstLine(region)}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }
 
-const defaultRegions: Readonly<Record<string, string>> = {
-  aws: 'us-east-1',
-  'aws-cn': 'cn-north-1',
-  'aws-us-gov': 'us-gov-west-1',
-};
+const defaultRegions = new Map([
+  ['aws', 'us-east-1'],
+  ['aws-cn', 'cn-north-1'],
+  ['aws-us-gov', 'us-gov-west-1'],
+]);
 
 /** https://docs.aws.amazon.com/general/latest/gr/aws-arns-and-namespaces.html lists the partitions. */
-const partitions: Readonly<Record<string, string>> = {
-  'cn-': 'aws-cn',
-  'us-gov-': 'aws-us-gov',
-  'us-iso-': 'aws-iso',
-  'us-isob-': 'aws-iso-b',
-  'eu-isoe-': 'aws-iso-e',
-  'us-isof-': 'aws-iso-f',
-  'eusc-': 'aws-eusc',
-};
-
 function partitionOf(region: string): string {
-  return Object.entries(partitions).find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'aws';
+  const [, named, isolated] = /^(cn|us-gov|eusc)-|^\w\w-iso(\w?)-/.exec(region) ?? [];
+  if (isolated !== undefined) return isolated ? `aws-iso-${isolated}` : 'aws-iso';
+  return named ? `aws-${named}` : 'aws';
+}
+
+/** A value, and where it comes from. */
+type Found = Pick<Setting, 'value' | 'where'>;
+
+function fromEnv(env: Environment, ...variables: readonly string[]): Found[] {
+  return variables.flatMap((where) => (env[where] ? [{ value: env[where], where }] : []));
+}
+
+function findAll(files: Files, names: readonly string[], key: string): Setting[] {
+  return names.flatMap((name) => find(files, name, key) ?? []);
 }
 
 /** In the order of the SDKs' guide: for STS before for all services, the environment before the file. */
 function requireEndpoint(files: Files, profiles: readonly string[], env: Environment): string | undefined {
   if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
-  const candidates = [
-    { value: env.AWS_ENDPOINT_URL_STS ?? '', where: 'AWS_ENDPOINT_URL_STS' },
-    { value: env.AWS_ENDPOINT_URL ?? '', where: 'AWS_ENDPOINT_URL' },
-    ...profiles.flatMap((name) =>
-      [findServiceEndpoint(files, name) ?? [], find(files, name, 'endpoint_url') ?? []].flat(),
-    ),
+  const [found] = [
+    ...fromEnv(env, 'AWS_ENDPOINT_URL_STS', 'AWS_ENDPOINT_URL'),
+    ...profiles.flatMap((name) => [...findServiceEndpoint(files, name), ...findAll(files, [name], 'endpoint_url')]),
   ];
-  const found = candidates.find(({ value }) => value);
   if (!found) return undefined;
   if (URL.canParse(found.value) && /^https?:$/.test(new URL(found.value).protocol)) return found.value;
   // the value is not shown: it may hold a password
@@ -306,10 +292,9 @@ function requireEndpoint(files: Files, profiles: readonly string[], env: Environ
 }
 
 /** `services = X` of a profile, and `endpoint_url` in the `sts` block of `[services X]`. */
-function findServiceEndpoint(files: Files, name: string): { value: string; where: string } | undefined {
+function findServiceEndpoint(files: Files, name: string): Found[] {
   const services = find(files, name, 'services');
-  const section = services && files.config.sections.get(`services ${services.value}`);
-  const block = findIn(files.config, section, 'sts');
+  const block = services && findIn(files.config, `services ${services.value}`, 'sts');
   const url = block && parseNested(block.value).endpoint_url;
-  return block && typeof url === 'string' ? { value: url, where: block.where } : undefined;
+  return block && typeof url === 'string' ? [{ value: url, where: block.where }] : [];
 }

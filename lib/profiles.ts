@@ -141,7 +141,7 @@ export function explainLogin(files: Files, name: string): UserError | undefined 
   const { key, setting } = login;
   const command = key.startsWith('sso_') ? 'aws sso login' : key === 'login_session' ? 'aws login' : undefined;
   const how = command ? `log in with ${command} --profile ${shellWord(name)}` : 'use it as it is';
-  const what = `${name} gets its credentials from ${key} (${setting.where})`;
+  const what = `${name} uses ${key} (${setting.where})`;
   return new UserError('config', what, `it needs no refresh: ${how}`);
 }
 
