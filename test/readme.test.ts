@@ -89,6 +89,7 @@ test('the set-up: the patch makes one side of the diff from the other, and the r
   const patched = await run([], { ...scene, env: { PATH }, program: sh(command) });
   assert.equal(patched.status, 0, patched.stdout);
   assert.equal(scene.home.readCredentials(), side('+').credentials);
+  assert.equal(scene.home.mode(), 0o600);
   assert.equal(readFileSync(scene.home.configPath, 'utf8'), side('+').config);
   const { status, stderr } = await run(['foobar'], { ...scene, stdin: code ?? '' });
   assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
@@ -123,7 +124,7 @@ test('the table of other tools has a case for each row', () => {
       .exec(examples ?? '')?.[1]
       ?.trimEnd()
       .split('\n') ?? [];
-  const titles = readCases('test/cases/switchers.txt').map(({ title }) => title);
+  const titles = readCases('switchers').map(({ title }) => title);
   for (const row of rows) {
     const name = row.split('|')[1]?.trim().replaceAll('`', '');
     assert.ok(
