@@ -66,6 +66,7 @@ describe('what is typed is understood', () => {
     ['--clear foobar -p acme', { mode: 'clear', profiles: ['foobar', 'acme'] }],
     ['--completion bash', { mode: 'completion', shell: 'bash' }],
     ['--completion=zsh', { mode: 'completion', shell: 'zsh' }],
+    ['--completion fish', { mode: 'completion', shell: 'fish' }],
     ['--completion names', { mode: 'completion', shell: 'names' }],
   ];
   for (const [line, args] of rows) {
@@ -138,6 +139,7 @@ describe('what cannot be meant is refused, in our own words, and no value is rep
     ['--duration 123456789', '--duration must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'],
     ['-c --within 37h', '--within must be a time up to 36h', within],
     ['-n -w 654321', '--within must be a time up to 36h', within],
+    ['-c -w 129601', '--within must be a time up to 36h', within],
     ['--completion tcsh', '--completion must be bash, zsh or fish'],
     // what goes together
     ['--json', '--json requires --check'],
