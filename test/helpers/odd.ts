@@ -1,4 +1,5 @@
-import { Random } from './random';
+// Credentials files as people, editors and other tools leave them; a few cannot be read at all.
+import type { Random } from './random';
 
 /** What the tool writes or removes in the section of a session. */
 export const ownKeys = [
@@ -7,6 +8,7 @@ export const ownKeys = [
   'aws_session_token',
   'x_security_token_expires',
   'aws_security_token',
+  'expiration',
 ];
 
 export interface OddFile {
@@ -15,91 +17,70 @@ export interface OddFile {
   readonly name: string;
 }
 
-/** Files as people, editors and other tools leave them; a few cannot be read at all. */
-export function oddFiles(count: number, seed: number): OddFile[] {
-  const random = new Random(seed);
-  return Array.from({ length: count }, () => oddFile(random));
-}
+const words =
+  "foobar default a.b me@corp.example.com team/blue größe 日本 x;y x#y a=b a:b services constructor 1 it's a[b FOOBAR -x";
+const names = [
+  ...words.split(' '),
+  'two words',
+  'profile foobar',
+  'profile "two words"',
+  '__proto__',
+  ' padded ',
+  '%(a)s',
+];
 
-function oddFile(random: Random): OddFile {
-  const names = [
-    'foobar',
-    'default',
-    'a.b',
-    'me@corp.example.com',
-    'team/blue',
-    'two words',
-    'größe',
-    '日本',
-    'x;y',
-    'x#y',
-    'a=b',
-    'a:b',
-    'profile foobar',
-    'profile "two words"',
-    'services s',
-    '__proto__',
-    'constructor',
-    '1',
-    "it's",
-    ' padded ',
-    'a[b',
-    'FOOBAR',
-    '-x',
-    '%(a)s',
-  ] as const;
+export function makeOddFile(random: Random): OddFile {
   const name = random.chance(0.8) ? 'foobar' : random.pick(names);
   const eol = random.chance(0.25) ? '\r\n' : '\n';
-  const sections: string[] = [];
-  for (let count = random.below(6); count > 0; count--) {
-    // now and then the same one twice, which nobody can read
-    const next = random.pick(names);
-    if (!sections.includes(next) || random.chance(0.02)) sections.push(next);
-  }
-  if (random.chance(0.75) && !sections.includes(name)) sections.push(name);
-  if (random.chance(0.05)) sections.push('DEFAULT');
-  const shuffled = random.shuffle(sections);
-
+  const sections = new Set(Array.from({ length: random.below(6) }, () => random.pick(names)));
+  if (random.chance(0.75)) sections.add(name);
+  if (random.chance(0.05)) sections.add('DEFAULT');
+  // now and then one twice, which nobody can read
+  const headers = random.shuffle([...sections, ...[...sections].filter(() => random.chance(0.01))]);
   const lines: string[] = [];
-  while (random.chance(0.3)) lines.push(filler(random));
-  for (const section of shuffled) {
-    const note = random.pick(['', '', '', '', ' ', ' # note', ' ; note', '#note', ';note', ' junk']);
-    lines.push(`${random.chance(0.05) ? random.pick([' ', '\t', '    ']) : ''}[${section}]${note}`, ...body(random));
-  }
-  if (random.chance(0.02)) lines.splice(random.below(lines.length + 1), 0, malformed(random));
-  const ending = () => (random.chance(0.02) ? '\n' : eol);
-  const text = lines.map((line) => `${line}${ending()}`).join('');
-  return { text: random.chance(0.2) ? text.replace(/\r?\n$/, '') : text, name };
+  while (random.chance(0.3)) lines.push(makeFiller(random));
+  for (const header of headers) lines.push(makeHeader(random, header), ...makeBody(random));
+  if (random.chance(0.02)) lines.splice(random.below(lines.length + 1), 0, makeMalformed(random));
+  return { text: join(random, lines, eol), name };
+}
+
+export function makeHeader(random: Random, name: string): string {
+  const note = random.pick(['', '', '', '', '', '', '', ' ', ' # note', ' ; note', '\t#note']);
+  const odd = random.pick(['#note', ';note', ' junk', ' ; see [y]']);
+  const indent = random.chance(0.02) ? random.pick([' ', '\t', '    ']) : '';
+  return `${indent}[${name}]${random.chance(0.02) ? odd : note}`;
+}
+
+/** The text of lines, some of which end otherwise, and the last perhaps not at all. */
+export function join(random: Random, lines: readonly string[], eol: string): string {
+  const text = lines.map((line) => line + (random.chance(0.01) ? random.pick(['\n', '\r\n']) : eol)).join('');
+  return random.chance(0.2) ? text.replace(/\r?\n$/, '') : text;
 }
 
 /** The lines of a section, with any of `ownKeys` among them. */
-export function body(random: Random): string[] {
-  const base = random.pick(['', '', '', '', '  ', '\t', '\u00a0']);
+export function makeBody(random: Random): string[] {
+  const base = random.pick(['', '', '', '', '', '', '  ', '\t', '\u00a0']);
   const indent = () => (random.chance(0.02) ? random.pick(['', ' ', '      ', '\t\t', '\u3000']) : base);
   const lines: string[] = [];
   const left = random.shuffle(random.chance(0.6) ? ownKeys.filter(() => random.chance(0.7)) : []);
   for (let count = left.length + random.below(5); count > 0; count--) {
-    while (random.chance(0.2)) lines.push(filler(random));
+    while (random.chance(0.2)) lines.push(makeFiller(random));
     const own = random.chance(0.5) ? left.pop() : undefined;
-    const key = own
-      ? anyCase(random, own)
-      : `${random.pick(['region', 'output', 'Key ', 'aws_session_tokens', 'größe'])}${count}`;
+    const other = random.pick(['region', 'output', 'Key ', 'aws_session_tokens', 'größe']);
     const equals = random.pick([' = ', ' = ', ' = ', '=', ' =', '= ', ' : ', ':', '\t=  ', ' \f= ']);
-    lines.push(`${indent()}${key}${equals}${oddValue(random, own)}`);
-    if (own) {
-      if (random.chance(0.01)) lines.push(`${base}${own} = again`);
-    } else if (random.chance(0.1)) lines.push(`${base}s3.${count} =`, ...nested(random, base));
+    lines.push(`${indent()}${own ? anyCase(random, own) : other + count}${equals}${makeValue(random, own)}`);
+    if (!own && random.chance(0.1)) lines.push(`${base}s3.${count} =`, ...makeNested(random, base));
   }
-  for (const own of left) lines.push(`${indent()}${anyCase(random, own)} = ${oddValue(random, own)}`);
+  for (const own of left) lines.push(`${indent()}${anyCase(random, own)} = ${makeValue(random, own)}`);
   return lines;
 }
 
-function nested(random: Random, base: string): string[] {
+export function makeNested(random: Random, base: string): string[] {
   const lines = [`${base}  max_queue_size = 5`];
-  if (random.chance(0.3)) lines.push(filler(random));
+  if (random.chance(0.3)) lines.push(makeFiller(random));
   if (random.chance(0.7)) lines.push(`${base}\taws_session_token = inside`);
-  if (random.chance(0.1)) lines.push(`${base}  path`);
-  if (random.chance(0.05)) lines.push(`${base}  k = v${random.pick(['\u2028', '\u2029', '\f', '\v'])}w`);
+  if (random.chance(0.04)) lines.push(`${base}  path`);
+  if (random.chance(0.02)) lines.push(`${base}  k = v${random.pick(['\u2028', '\u2029', '\f', '\v'])}w`);
   return lines;
 }
 
@@ -110,8 +91,10 @@ export function anyCase(random: Random, key: string): string {
     : key;
 }
 
-function oddValue(random: Random, own: string | undefined): string {
-  const value = random.pick([
+/** Never an id that is long-lived, which would not be overwritten. */
+function makeValue(random: Random, own: string | undefined): string {
+  if (own && random.chance(0.7)) return `stale${random.below(1000)}`;
+  const plain = [
     '',
     'v',
     'v  ',
@@ -119,8 +102,12 @@ function oddValue(random: Random, own: string | undefined): string {
     '"quoted"',
     "'quoted'",
     'v # note',
+    '# note',
     'v;note',
     '{"a": "b=c:d"}',
+  ];
+  return random.pick([
+    ...plain,
     '[v]',
     '=',
     ':',
@@ -129,47 +116,19 @@ function oddValue(random: Random, own: string | undefined): string {
     '%(x)s $HOME',
     'true',
     'a\u2028b',
-    'sh -c "op item get x | jq -r .a"',
-    'x'.repeat(5000),
+    'x'.repeat(300),
   ]);
-  return own && random.chance(0.5) ? `stale${random.below(1000)}` : value;
 }
 
 /** A blank line or a comment. */
-export function filler(random: Random): string {
-  return random.pick([
-    '',
-    '',
-    '  ',
-    '\t',
-    '# note',
-    '; note',
-    '  # aws_session_token = commented',
-    '#[foobar]',
-    '# größe 日本',
-    '#',
-    '\u00a0',
-    '\f',
-  ]);
+export function makeFiller(random: Random): string {
+  const comments = ['# note', '; note', '  # aws_session_token = commented', '#[foobar]', '# größe 日本', '#'];
+  return random.pick(['', '', '  ', '\t', '\u00a0', '\f', ...comments]);
 }
 
 /** A line that makes a file unreadable, for some reader at least. */
-export function malformed(random: Random): string {
-  return random.pick([
-    'no delimiter',
-    '= v',
-    ': v',
-    '[]',
-    '[open',
-    '[foobar]',
-    '\ufeff',
-    'k = a\x1db',
-    'k = a\rb',
-    '\x1f',
-    'k = \x85',
-    'k = \0',
-    '  [foobar]',
-    '// note',
-    '    aws_access_key_id = deep',
-  ]);
+export function makeMalformed(random: Random): string {
+  const controls = ['\ufeff', 'k = a\x1db', 'k = a\rb', '\x1f', 'k = \x85', 'k = \0'];
+  const misplaced = ['[foobar]', '  [foobar]', '    aws_access_key_id = deep', '[]', '[open'];
+  return random.pick([...controls, ...misplaced, 'no delimiter', '= v', ': v', '// note']);
 }
