@@ -150,6 +150,16 @@ describe('mfa_process', () => {
     });
   }
 
+  test('has a minute', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let words: readonly string[] | undefined;
+    refusalOf(sourceOf('exec sleep 100').ask(signal)).then((lines) => {
+      words = lines;
+    });
+    for (; !words; t.mock.timers.tick(1000)) await new Promise((done) => setImmediate(done));
+    assert.equal(words[1], 'mfa_process did not end within 60 s (~/.aws/config:3)');
+  });
+
   test('is asked again when the device shows a new code, which it does every half minute of the clock', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let isOver = false;

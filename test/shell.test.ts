@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, type ReadStream, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -46,40 +46,39 @@ describe('what a command prints, and how it ends', () => {
 });
 
 describe('a command that does not end by itself is ended, with all that it started', () => {
-  /** A command of two processes, and a stream that ends when both have. */
-  function endless(t: TestContext, work: string): { command: string; life: ReadStream } {
+  /** A command of two processes, what they tell, and the end of both. */
+  function endless(t: TestContext, work: string) {
     const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-shell-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const fifo = join(folder, 'life');
     execFileSync('mkfifo', [fifo]);
     const life = createReadStream(fifo);
-    return { command: `exec 3>'${fifo}'; echo begun >&3; (${work}); echo over`, life };
+    const [begun, ended] = [once(life, 'data'), once(life, 'close')];
+    return { command: `exec 3>'${fifo}'; echo begun >&3; (${work}); echo over`, begun, ended };
   }
 
   test('when it prints more than 1 MiB', async (t) => {
-    const { command, life } = endless(t, 'yes');
-    life.resume();
+    const { command, ended } = endless(t, 'yes');
     const { problem } = await readCommand(command, { PATH }, limits);
     assert.equal(problem, 'printed more than 1 MiB');
-    await once(life, 'close');
+    await ended;
   });
 
   test('when its time is over', async (t) => {
-    const { command, life } = endless(t, 'echo 287082; sleep 100');
-    life.resume();
+    const { command, ended } = endless(t, 'echo 287082; sleep 100');
     const { problem } = await readCommand(command, { PATH }, { ...limits, seconds: 0.5 });
     assert.equal(problem, 'did not end within 0.5 s');
-    await once(life, 'close');
+    await ended;
   });
 
   test('when nobody wants it any more', async (t) => {
-    const { command, life } = endless(t, 'sleep 100');
+    const { command, begun, ended } = endless(t, 'sleep 100');
     const cancel = new AbortController();
     const running = readCommand(command, { PATH }, { ...limits, signal: cancel.signal });
-    await once(life, 'data');
+    await begun;
     cancel.abort();
     assert.equal((await running).problem, 'was cancelled');
-    await once(life, 'close');
+    await ended;
   });
 
   test('when nobody has ever wanted it', async () => {

@@ -283,6 +283,17 @@ describe('credential_process', () => {
   }
 });
 
+test('credential_process has a minute', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let words: readonly string[] | undefined;
+  const keys = { process: 'sleep 100', where: 'here' };
+  refusalOf(open(t, 'http://localhost:1', { env: { PATH: process.env.PATH }, keys })).then((lines) => {
+    words = lines;
+  });
+  for (; !words; t.mock.timers.tick(1000)) await new Promise((done) => setImmediate(done));
+  assert.equal(words[1], 'credential_process did not end within 60 s (here)');
+});
+
 describe('the connection that is opened while the code is awaited', { concurrency }, () => {
   test('is the one that the call uses, and carries no key and no signature', async (t) => {
     const sts = await startStsFor(t);
