@@ -1,231 +1,222 @@
-// One write, whole or not at all. The whole new file is made in a folder of our own, where no other process has a name. That folder,
-// renamed to the lock's name, is the lock: it is held while the file is compared with what the draft was made from and replaced,
-// which takes no time; so one that stays for two seconds belongs to a run that was killed or sleeps. Whoever removes its draft
-// frees the lock; an owner that wakes up then finds no draft to put in place, and starts again.
-// Calls are synchronous: they are few and small, and node:fs alone is loaded by the time Node starts.
-import { randomBytes } from 'node:crypto';
+// One write at a time, whole or not at all. A run writes the whole new file in a folder of its own beside the old one. The lock is
+// that folder, renamed to a name that all runs share; the rename fails while another run's folder is there with a draft in it.
+// Under the lock the old file is compared with what the draft was made from, and the draft is renamed over it. That takes
+// microseconds, so a lock that does not change for two seconds belongs to a run that was killed or sleeps: any run may delete its
+// draft and go on. A sleeper that wakes up finds no draft to put in place, and starts again.
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { systemCode, UserError } from './errors';
 import { type Document, parse } from './sections';
 
-/** The file to write: where it is, and how messages call it. */
+/** The file to write. */
 export interface Target {
   readonly path: string;
+  /** As messages name it: `~/.aws/credentials`. */
   readonly shown: string;
-  /** Sections that it had at the start, and that this run is not to change. */
+  /** Sections that it held at the start, and that this run does not change. */
   readonly others: readonly string[];
 }
 
 const pauseMs = 20;
-/** Pauses until a lock that nobody moves is free for all: two seconds. They are counted, since clocks go on while a machine sleeps. */
+/** A lock is stale after so many pauses without a change: counted, since clocks go on while the machine sleeps. */
 const stalePauses = 100;
-/** Pauses that a program gets to write the rest of a file that it has emptied: three seconds. */
+/** A program that has emptied the file gets so many pauses to fill it again. */
 const partialPauses = 150;
-/** Drafts of one run; each one that is not the last was in vain because somebody else wrote meanwhile. */
-const maxDrafts = 500;
-/** A folder that is older than ours by this is left over from a killed run; sweeping one in use costs its owner another draft. */
-const leftoverMs = 60_000;
+/** A folder of ours that is older than this, by the clock of its file system, is litter. */
+const litterMs = 60_000;
+/** All that our folders ever hold: a trial, a draft, write-file-atomic's temporary file for a draft. */
+const ownFiles = /^(trial|[0-9a-f]{32}(\.\d+)?)$/;
 
 /**
- * Finds what would fail, before a code is spent: a file that is none, a mount point, a folder without room or rights, a lock that
- * cannot be freed. Makes the folder, 0700, where it is missing.
- * @returns notes
+ * Does all of a write but the last step, so that no code is spent on a full disk, a read-only folder or a lock that cannot be
+ * taken. Makes the folder, 0700, where it is missing.
+ * @returns notes for the person
  * @throws UserError `file`
  */
-export async function prepareTarget({ path, shown }: Target): Promise<string[]> {
+export async function prepareTarget(target: Target): Promise<string[]> {
   try {
-    fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const real = resolveTarget(path, shown);
-    const info = fs.statSync(real, { throwIfNoEntry: false });
-    if (info && !info.isFile()) throw refuse(`cannot write ${shown}: not a regular file`, `see ls -l ${shown}`);
-    if (isMountPoint(real)) throw refuse(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
-    await freeLock(real);
-    const folder = makeFolder(real);
+    fs.mkdirSync(dirname(target.path), { recursive: true, mode: 0o700 });
+    const real = requireReal(target);
+    const { size = 0, nlink = 1 } = fs.statSync(real, { throwIfNoEntry: false }) ?? {};
+    const draft = makeDraft(real, 'trial');
     try {
-      fs.writeFileSync(join(folder, 'draft'), new Uint8Array((info?.size ?? 0) + 4096), { mode: 0o600 });
+      sweep(draft.folder);
+      fs.writeFileSync(draft.path, new Uint8Array(size + 4096), { mode: 0o600 });
+      await takeLock(draft);
     } finally {
-      removeFolder(folder);
+      discard(draft);
     }
-    return info && info.nlink > 1 ? [`${shown} has a second name (a hard link), which keeps the old keys`] : [];
-  } catch (error) {
-    throw explain(error, shown);
-  }
-}
-
-/**
- * Replaces the file by `change` of what it holds, mode 0600. Where somebody else writes it meanwhile, the change is made anew.
- * @throws UserError `file`, or what `change` throws; the file is then as it was
- */
-export async function saveCredentials(target: Target, change: (document: Document) => string): Promise<void> {
-  try {
-    const real = resolveTarget(target.path, target.shown);
-    for (let drafts = 0; drafts < maxDrafts; drafts++) {
-      const { before, text } = await changeWhole(real, target, change);
-      if (text.equals(before) || (await replace(real, before, text))) return;
-    }
-    throw refuse(`cannot write ${target.shown}: other programs keep changing it`, 'try again with the next code');
+    return nlink > 1 ? [`a hard link to ${target.shown} will keep the old keys`] : [];
   } catch (error) {
     throw explain(error, target.shown);
   }
 }
 
-/** Writing needs it; loaded while the person types. */
+/**
+ * Replaces the file by `change` of what it holds, mode 0600. If another program writes it meanwhile, `change` is made again on
+ * what that wrote.
+ * @throws UserError `file`, or what `change` throws; the file is then unchanged
+ */
+export async function saveCredentials(target: Target, change: (document: Document) => string): Promise<void> {
+  try {
+    for (let left = 200; left > 0; left--) {
+      const real = requireReal(target);
+      const { before, after } = await changeWhole(target, real, change);
+      if (after.equals(before) || (await replace(real, before, after))) return;
+    }
+    throw refuse(`cannot write ${target.shown}: it changes all the time`, 'find the program that writes it');
+  } catch (error) {
+    throw explain(error, target.shown);
+  }
+}
+
+/** For the time while the person types. */
 export function loadWriter() {
   return import('write-file-atomic');
 }
 
-/** Links are followed, so that they stay links; one that leads nowhere would be replaced by a file. */
-function resolveTarget(path: string, shown: string): string {
-  if (fs.existsSync(path)) return fs.realpathSync(path);
-  if (!fs.lstatSync(path, { throwIfNoEntry: false })) return join(fs.realpathSync(dirname(path)), basename(path));
-  throw refuse(
-    `${shown} is a link to a file that does not exist`,
-    `create that file or delete the link (ls -l ${shown})`,
-  );
+/** The file behind all links, so that they stay; it need not exist. */
+function requireReal({ path, shown }: Target): string {
+  const info = fs.statSync(path, { throwIfNoEntry: false });
+  if (info && !info.isFile()) throw refuse(`cannot write ${shown}: not a regular file`, 'name another file');
+  if (!info && fs.lstatSync(path, { throwIfNoEntry: false })) {
+    throw refuse(
+      `${shown} is a link to a file that does not exist`,
+      `create that file, or delete the link (ls -l ${shown})`,
+    );
+  }
+  const real = info ? fs.realpathSync(path) : join(fs.realpathSync(dirname(path)), basename(path));
+  if (isMountPoint(real)) throw refuse(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
+  return real;
 }
 
-function isMountPoint(real: string): boolean {
-  const point = real.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
-  const mounts = fs.existsSync('/proc/self/mountinfo') ? fs.readFileSync('/proc/self/mountinfo', 'utf8') : '';
-  return mounts.split('\n').some((line) => line.split(' ')[4] === point);
+/** By the table that Linux has. */
+function isMountPoint(path: string): boolean {
+  const table = '/proc/self/mountinfo';
+  const escaped = path.replace(/[ \t\n\\]/g, (blank) => `\\${blank.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  const lines = fs.existsSync(table) ? fs.readFileSync(table, 'utf8').split('\n') : [];
+  return lines.some((line) => line.split(' ')[4] === escaped);
 }
 
 /**
  * What the file holds, and what `change` makes of it. Programs that write in place, such as `aws configure set`, empty the file
- * first; so one that lacks a section that it had, or that `change` refuses, is read again for a while before it is taken as it is.
+ * first, and a file put in place then would be without the long-lived keys. So one that lacks sections, or that `change` refuses,
+ * is read again for three seconds before it is taken as it is.
  */
-async function changeWhole(real: string, { shown, others }: Target, change: (document: Document) => string) {
+async function changeWhole({ shown, others }: Target, real: string, change: (document: Document) => string) {
   for (let left = partialPauses; ; left--) {
     try {
       const before = readOrEmpty(real);
       const document = parse(before, shown);
-      const text = Buffer.from(change(document));
-      if (left === 0 || others.every((name) => document.sections.has(name))) return { before, text };
+      const after = Buffer.from(change(document));
+      if (left === 0 || others.every((name) => document.sections.has(name))) return { before, after };
     } catch (error) {
       if (left === 0 || !(error instanceof UserError)) throw error;
     }
-    await pause();
+    await pause(pauseMs);
   }
 }
 
-/** @returns false where the file has changed, or another run has taken our lock or our folder */
-async function replace(real: string, before: Buffer, text: Buffer): Promise<boolean> {
+/** Whatever is no file counts as empty: a FIFO would never end. */
+function readOrEmpty(path: string): Buffer {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isFile() ? fs.readFileSync(path) : Buffer.alloc(0);
+}
+
+/** @returns false where another run or program has changed the file, or this run slept and another one deleted its draft */
+async function replace(real: string, before: Buffer, after: Buffer): Promise<boolean> {
+  const { randomBytes } = await import('node:crypto');
   const { default: writeFileAtomic } = await loadWriter();
-  const lock = lockOf(real);
-  const folder = makeFolder(real);
-  const draft = join(folder, basename(folder));
-  const locked = join(lock, basename(folder));
+  const draft = makeDraft(real, randomBytes(16).toString('hex'));
   try {
-    sweep(real, fs.statSync(folder).mtimeMs);
-    writeFileAtomic.sync(draft, text, { mode: 0o600 });
-    // write-file-atomic takes a short write for a whole one
-    if (!fs.readFileSync(draft).equals(text)) throw Object.assign(new Error(), { code: 'ENOSPC' });
-    // when root writes, a user's file stays the user's, and so does what a killed run leaves
-    const { uid, gid } = fs.statSync(fs.existsSync(real) ? real : dirname(real));
-    for (const path of [draft, folder]) quietly(() => fs.chownSync(path, uid, gid));
-    await takeLock(real, folder);
+    try {
+      writeFileAtomic.sync(draft.path, after, { mode: 0o600 });
+    } catch (error) {
+      // some file systems refuse fsync
+      if (!/^(EINVAL|ENOSYS|ENOTSUP|EPERM)$/.test(systemCode(error))) throw error;
+      writeFileAtomic.sync(draft.path, after, { mode: 0o600, fsync: false });
+    }
+    // write-file-atomic does not notice short writes
+    if (!fs.readFileSync(draft.path).equals(after)) throw Object.assign(new Error(), { code: 'ENOSPC' });
+    await takeLock(draft);
     if (!readOrEmpty(real).equals(before)) return false;
-    fs.renameSync(locked, real);
+    fs.renameSync(draft.locked, real);
     return true;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' && fs.existsSync(dirname(real))) return false;
-    throw error;
+    if (systemCode(error) !== 'ENOENT' || !fs.existsSync(dirname(real))) throw error;
+    return false;
   } finally {
-    removeFolder(folder);
-    quietly(() => fs.unlinkSync(locked));
-    quietly(() => fs.rmdirSync(lock));
+    discard(draft);
   }
 }
 
-function lockOf(real: string): string {
-  return `${real}.refresh-mfa-lock`;
-}
+type Draft = ReturnType<typeof makeDraft>;
 
-/** Of a name that nobody else has, also not in another container with the same process id. */
-function makeFolder(real: string): string {
-  const folder = `${real}.refresh-mfa-${randomBytes(8).toString('hex')}`;
-  fs.mkdirSync(folder, { mode: 0o700 });
-  // whatever the umask is
+/** A place where no other run looks; `name` tells the draft from every other that ever was, unless it is only a trial. */
+function makeDraft(real: string, name: string) {
+  const lock = `${real}.refresh-mfa-lock`;
+  const folder = fs.mkdtempSync(`${real}.refresh-mfa-`);
+  // the umask may have taken our own rights
   fs.chmodSync(folder, 0o700);
-  return folder;
+  return { real, folder, path: join(folder, name), lock, locked: join(lock, name) };
 }
 
-/** @throws ENOENT if our folder was swept meanwhile; UserError `file` for a lock that cannot be freed */
-async function takeLock(real: string, folder: string): Promise<void> {
-  for (let left = maxDrafts; ; left--) {
+/**
+ * Renames the folder to the lock, so that no other run can replace the file. Waits while others have it; frees a stale one.
+ * @throws UserError `file` for one that cannot be freed; ENOENT where our folder was swept
+ */
+async function takeLock({ real, folder, path, lock }: Draft): Promise<void> {
+  // what root makes in a person's folder is the person's
+  const { uid, gid } = fs.statSync(fs.existsSync(real) ? real : dirname(real));
+  for (const made of [path, folder]) attempt(() => fs.lchownSync(made, uid, gid));
+  for (let [seen, count] = ['', 0]; ; count++) {
     try {
-      return fs.renameSync(folder, lockOf(real));
+      return fs.renameSync(folder, lock);
     } catch (error) {
-      if (left === 0 || systemCode(error) === 'ENOENT') throw error;
+      if (!fs.existsSync(folder)) throw error;
+      const info = fs.lstatSync(lock, { throwIfNoEntry: false });
+      const holder = `${info?.ino} ${info?.mtimeMs}`;
+      if (holder !== seen) [seen, count] = [holder, 0];
+      const isStale = count >= stalePauses || info?.isDirectory() === false;
+      if (isStale && !attempt(() => clear(lock))) {
+        throw refuse(`${lock} is in the way (${systemCode(error)})`, 'move it away; the credentials file is unchanged');
+      }
     }
-    await freeLock(real);
-    await pause();
+    await pause(pauseMs);
   }
 }
 
-/** Waits until the lock is gone or empty, and frees one that stays. */
-async function freeLock(real: string): Promise<void> {
-  const lock = lockOf(real);
-  const stuck = refuse(`${lock} is in the way`, 'remove it, if no other refresh-mfa is running');
-  if (fs.lstatSync(lock, { throwIfNoEntry: false })?.isDirectory() === false) throw stuck;
-  const [draft] = listNames(lock);
-  if (draft === undefined) return;
-  for (let left = stalePauses; left > 0; left--) {
-    await pause();
-    if (listNames(lock)[0] !== draft) return;
-  }
-  if (draft.startsWith(`${basename(real)}.refresh-mfa-`)) quietly(() => fs.unlinkSync(join(lock, draft)));
-  quietly(() => fs.rmdirSync(lock));
-  if (listNames(lock)[0] === draft) throw stuck;
+function discard({ folder, lock, locked }: Draft): void {
+  attempt(() => fs.unlinkSync(locked));
+  attempt(() => fs.rmdirSync(lock));
+  attempt(() => clear(folder));
 }
 
-function listNames(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder);
-  } catch (error) {
-    // a folder of another user counts as one that holds something
-    return systemCode(error) === 'ENOENT' ? [] : ['?'];
+/** A living run whose folder is swept makes another one. */
+function sweep(own: string): void {
+  for (const name of fs.readdirSync(dirname(own))) {
+    const path = join(dirname(own), name);
+    const isOurs = path.length === own.length && path.startsWith(own.slice(0, -6));
+    attempt(() => isOurs && fs.statSync(own).mtimeMs - fs.lstatSync(path).mtimeMs > litterMs && clear(path));
   }
 }
 
-/** Folders of killed runs. A folder of such a name with something else in it is not ours. */
-function sweep(real: string, now: number): void {
-  const isOurs = (name: string) => name.startsWith(`${basename(real)}.refresh-mfa-`) && /-[0-9a-f]{16}$/.test(name);
-  for (const name of fs.readdirSync(dirname(real)).filter(isOurs)) {
-    const folder = join(dirname(real), name);
-    const info = fs.lstatSync(folder, { throwIfNoEntry: false });
-    if (info?.isDirectory() && now - info.mtimeMs > leftoverMs) removeFolder(folder);
-  }
+/** Deletes a folder of ours; throws, and leaves it as it is, where anything else is in it. */
+function clear(folder: string): void {
+  const names = fs.lstatSync(folder).isDirectory() ? fs.readdirSync(folder) : [];
+  const files = names.every((name) => ownFiles.test(name)) ? names : [];
+  for (const name of files) attempt(() => fs.unlinkSync(join(folder, name)));
+  fs.rmdirSync(folder);
 }
 
-/** Ours hold the draft, or what write-file-atomic calls it until it is whole. */
-function removeFolder(folder: string): void {
-  const isDraft = (name: string) => name === 'draft' || name.startsWith(basename(folder));
-  const names = listNames(folder);
-  if (!names.every(isDraft)) return;
-  for (const name of names) quietly(() => fs.unlinkSync(join(folder, name)));
-  quietly(() => fs.rmdirSync(folder));
-}
-
-/** For what the next run can do if this one cannot. */
-function quietly(work: () => void): void {
+/** For what other users, systems and runs may make fail. */
+function attempt(work: () => unknown): boolean {
   try {
     work();
-  } catch {}
-}
-
-function readOrEmpty(path: string): Buffer {
-  try {
-    return fs.readFileSync(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return Buffer.alloc(0);
-    throw error;
+    return true;
+  } catch {
+    return false;
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resume) => setTimeout(resume, pauseMs * (0.5 + Math.random())));
 }
 
 function refuse(what: string, hint: string): UserError {
@@ -235,11 +226,10 @@ function refuse(what: string, hint: string): UserError {
 function explain(error: unknown, shown: string): unknown {
   const code = systemCode(error);
   if (error instanceof UserError || code === '') return error;
-  const folder = shown.replace(/[/\\][^/\\]*$/, '');
   const [why, hint] = /^(ENOSPC|EDQUOT|EFBIG)$/.test(code)
-    ? ['no space left', 'make room, then use the next code']
+    ? ['no space left', 'make room, then try again with the next code']
     : /^(EACCES|EPERM|EROFS)$/.test(code)
-      ? ['its folder is not writable', `see its owner and mode: ls -ld ${folder}`]
-      : ['file error', `see whether you can write to ${folder}`];
+      ? ['not permitted', `see the owner and mode of its folder: ls -ld ${dirname(shown)}`]
+      : ['file error', `see whether ${dirname(shown)} is a folder that you can write to`];
   return refuse(`cannot write ${shown}: ${why} (${code})`, `${hint}; the file is unchanged`);
 }

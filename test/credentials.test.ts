@@ -1,10 +1,8 @@
 // The one write: whole or not at all, private, and nothing of anybody else's is lost. npm run torture does the same at random.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
-  chmodSync,
-  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -12,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -19,25 +18,71 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { prepareTarget, saveCredentials } from '../lib/credentials';
+import { prepareTarget, saveCredentials, type Target } from '../lib/credentials';
 import { UserError } from '../lib/errors';
 import { type Document, splice } from '../lib/sections';
 import { makeHome } from './helpers/home';
-import { run, start } from './helpers/run';
+import { command, run, start } from './helpers/run';
 import { keys, makeScene, sessionsIn, simple, typed } from './helpers/scene';
 import { missing } from './helpers/which';
 
 const asRoot = process.getuid?.() === 0;
 const onWindows = process.platform === 'win32' && 'Windows has no such files';
+/** Another user, who need not exist. */
+const stranger = 12345;
+const noStranger = asRoot ? missing('setpriv') : 'only root can become another user';
+/** Runs what follows in a namespace, where it may mount. */
+const namespace = ['unshare', '--mount', ...(asRoot ? [] : ['--map-root-user'])];
+const noMounts = isPossible(...namespace, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt')
+  ? false
+  : 'to mount is not permitted here';
+const noStrace = isPossible('strace', '-e', 'inject=fsync:error=EINVAL', 'true') ? false : 'strace may not trace here';
+
+function isPossible(file: string, ...args: readonly string[]): boolean {
+  return spawnSync(file, args).status === 0;
+}
+
 const old = '# mine\n[a]\nx = 1\n';
 const written = `${old}\n[foobar]\nk = v\n`;
 const change = (document: Document) => splice(document, 'foobar', { k: 'v' });
 
 function makeTarget(t: TestContext, credentials: string | undefined = old, mode = 0o600) {
-  const home = makeHome(t, credentials === '' ? {} : { credentials, mode });
+  const home = makeHome(t, { credentials, mode });
   const folder = dirname(home.credentialsPath);
   const target = { path: home.credentialsPath, shown: '~/.aws/credentials', others: ['a'] };
   return { home, folder, target, lock: `${home.credentialsPath}.refresh-mfa-lock` };
+}
+
+/** Without a file, and nothing that has to stay in it. */
+function makeEmpty(t: TestContext) {
+  const made = makeTarget(t);
+  rmSync(made.home.credentialsPath);
+  return { ...made, target: { ...made.target, others: [] } };
+}
+
+/** A process of its own that writes [name], behind other programs; it prints the error, if any. */
+function writer(target: Target, name: string, behind: readonly string[] = []): [string, string[]] {
+  const script = `process.on('SIGXFSZ', () => {});
+    const [folder, target, name, key] = process.argv.slice(1);
+    const { prepareTarget, saveCredentials } = require(folder + '/credentials.js');
+    const change = (document) => require(folder + '/sections.js').splice(document, name, { k: key });
+    const prepared = process.env.UNPREPARED ? Promise.resolve() : prepareTarget(JSON.parse(target));
+    prepared.then(() => saveCredentials(JSON.parse(target), change)).catch((e) => console.log(e.message));`;
+  const lib = resolve(__dirname, '../dist/lib');
+  const key = name === 'long' ? 'v'.repeat(9000) : 'v';
+  const [file = '', ...args] = [...behind, process.execPath, '-e', script, lib, JSON.stringify(target), name, key];
+  return [file, args];
+}
+
+function writeBehind(target: Target, behind: readonly string[], env: Record<string, string> = {}): string {
+  const name = behind.includes('long') ? 'long' : 'foobar';
+  const [file, args] = writer(
+    target,
+    name,
+    behind.filter((word) => word !== 'long'),
+  );
+  const { stdout } = spawnSync(file, args, { encoding: 'utf8', env: { ...process.env, ...env } });
+  return stdout;
 }
 
 /** That it fails with these words, and leaves the file and its neighbors as they were. */
@@ -55,7 +100,7 @@ async function refuses(work: () => Promise<unknown>, words: RegExp, folder: stri
 }
 
 describe('who may read it', () => {
-  for (const mode of [0o644, 0o640, 0o600, 0o400]) {
+  for (const mode of [0o644, 0o600, 0o400]) {
     test(`a file of mode ${mode.toString(8)} is 600 afterwards`, async (t) => {
       const { home, target } = makeTarget(t, old, mode);
       await prepareTarget(target);
@@ -68,12 +113,13 @@ describe('who may read it', () => {
 
   for (const umask of [0o000, 0o777]) {
     test(`a new file is 600 in a folder that is 700, under umask ${umask.toString(8)}`, async (t) => {
-      const { home, folder, target } = makeTarget(t, '');
+      const { home, folder, target } = makeEmpty(t);
+      rmSync(folder, { recursive: true });
+      await prepareTarget(target);
       const before = process.umask(umask);
       try {
-        await prepareTarget({ ...target, others: [] });
-        if (umask === 0o777) chmodSync(folder, 0o700);
-        await saveCredentials({ ...target, others: [] }, change);
+        await prepareTarget(target);
+        await saveCredentials(target, change);
       } finally {
         process.umask(before);
       }
@@ -83,35 +129,24 @@ describe('who may read it', () => {
     });
   }
 
-  test('nothing is opened beside the file that others could read', { skip: missing('strace') }, (t) => {
+  test('nothing is made beside the file that others could read', { skip: noStrace }, (t) => {
     const { home, target, folder } = makeTarget(t);
     const trace = join(home.path, 'trace');
-    const script =
-      "const { saveCredentials } = require(process.argv[1]); saveCredentials(JSON.parse(process.argv[2]), () => 'new')";
-    const args = [
-      process.execPath,
-      '-e',
-      script,
-      resolve(__dirname, '../dist/lib/credentials.js'),
-      JSON.stringify(target),
-    ];
-    execFileSync('strace', ['-f', '-e', 'trace=mkdir,mkdirat,open,openat,chmod,fchmod', '-o', trace, ...args]);
+    writeBehind(target, ['strace', '-f', '-e', 'trace=mkdir,mkdirat,open,openat', '-o', trace]);
     const calls = readFileSync(trace, 'utf8')
       .split('\n')
-      .filter((line) => line.includes(folder) && /O_CREAT|mkdir/.test(line));
-    assert.ok(calls.length >= 2, 'a folder and a draft are made');
+      .filter((line) => line.includes(`${folder}/`) && /O_CREAT|mkdir/.test(line));
+    assert.ok(calls.length >= 4, 'two folders, a trial and a draft are made');
     for (const call of calls) assert.match(call, /0600\)|0700\)/);
   });
 
   test("root leaves a user's file to the user, and a new one to the folder's owner", {
-    skip: !asRoot && 'only root can',
+    skip: noStranger,
   }, async (t) => {
-    for (const credentials of [old, '']) {
-      const { home, target, folder } = makeTarget(t, credentials);
-      mkdirSync(folder, { recursive: true });
-      execFileSync('chown', ['-R', '12345:12345', home.path]);
-      await saveCredentials({ ...target, others: [] }, change);
-      assert.equal(statSync(home.credentialsPath).uid, 12345);
+    for (const { home, target } of [makeTarget(t), makeEmpty(t)]) {
+      execFileSync('chown', ['-R', `${stranger}:${stranger}`, home.path]);
+      await saveCredentials(target, change);
+      assert.deepEqual([statSync(home.credentialsPath).uid, home.mode()], [stranger, 0o600]);
     }
   });
 });
@@ -133,132 +168,176 @@ describe('links', { skip: onWindows }, () => {
     renameSync(folder, join(home.path, 'dotfiles'));
     symlinkSync('dotfiles', folder);
     await saveCredentials(target, change);
+    assert.equal(readlinkSync(folder), 'dotfiles');
     assert.equal(home.readCredentials(), written);
   });
 
-  test('a link to a file that does not exist is refused', async (t) => {
-    const { home, target, folder } = makeTarget(t, '');
-    mkdirSync(folder);
+  test('a link to a file that does not exist is refused, and stays', async (t) => {
+    const { home, target, folder } = makeEmpty(t);
     symlinkSync('/nowhere/credentials', home.credentialsPath);
-    await refuses(() => prepareTarget(target), /link to a file that does not exist/, folder);
-  });
-
-  test('a second name of the file is pointed out, since it keeps the old keys', async (t) => {
-    const { home, target } = makeTarget(t);
-    linkSync(home.credentialsPath, join(home.path, 'second'));
-    assert.match((await prepareTarget(target)).join(), /second name \(a hard link\)/);
-  });
-});
-
-describe('what cannot be written is refused before a code is spent', { skip: onWindows }, () => {
-  test('a folder, a FIFO and a device in the place of the file', async (t) => {
-    for (const make of ['mkdir credentials', 'mkfifo credentials', 'ln -s /dev/null credentials']) {
-      const { target, folder } = makeTarget(t, '');
-      mkdirSync(folder);
-      execFileSync('sh', ['-c', make], { cwd: folder });
-      await refuses(() => prepareTarget(target), /^cannot write ~\/\.aws\/credentials: not a regular file$/, folder);
+    for (const work of [() => prepareTarget(target), () => saveCredentials(target, change)]) {
+      await refuses(work, /^~\/\.aws\/credentials is a link to a file that does not exist$/, folder);
     }
   });
 
-  test('a folder that may not be written', { skip: asRoot && 'root may write everywhere' }, async (t) => {
-    const { target, folder } = makeTarget(t);
-    chmodSync(folder, 0o500);
-    await refuses(() => prepareTarget(target), /its folder is not writable \(EACCES\)/, folder);
+  test('a hard link is pointed out, since it keeps the old keys', async (t) => {
+    const { home, target } = makeTarget(t);
+    linkSync(home.credentialsPath, join(home.path, 'second'));
+    assert.deepEqual(await prepareTarget(target), ['a hard link to ~/.aws/credentials will keep the old keys']);
+  });
+});
+
+describe('what cannot be written', { skip: onWindows }, () => {
+  test('a folder, a FIFO and a device are never replaced, nor waited for', async (t) => {
+    for (const make of ['mkdir credentials', 'mkfifo credentials', 'ln -s /dev/null credentials']) {
+      const { target, folder } = makeEmpty(t);
+      execFileSync('sh', ['-c', make], { cwd: folder });
+      for (const work of [() => prepareTarget(target), () => saveCredentials(target, change)]) {
+        await refuses(work, /^cannot write ~\/\.aws\/credentials: not a regular file$/, folder);
+      }
+    }
+  });
+
+  test('a folder that is not ours to write', { skip: noStranger }, (t) => {
+    const { home, target } = makeTarget(t);
+    for (const path of [home.path, target.path]) execFileSync('chmod', ['a+rx', path]);
+    execFileSync('chmod', ['755', dirname(target.path)]);
+    const behind = ['setpriv', '--reuid', String(stranger), '--clear-groups'];
+    const error = 'cannot write ~/.aws/credentials: not permitted (EACCES)\n';
+    for (const UNPREPARED of ['', '1']) assert.equal(writeBehind(target, behind, { UNPREPARED }), error);
+    assert.deepEqual(home.listAws(), ['credentials']);
   });
 
   test('a folder that is a file', async (t) => {
-    const { home, target, folder } = makeTarget(t, '');
+    const { home, folder, target } = makeEmpty(t);
+    rmSync(folder, { recursive: true });
     writeFileSync(folder, 'mine');
-    await assert.rejects(prepareTarget(target), /cannot write ~\/\.aws\/credentials: file error/);
-    assert.equal(readFileSync(join(home.path, '.aws'), 'utf8'), 'mine');
+    await refuses(
+      () => prepareTarget(target),
+      /^cannot write ~\/\.aws\/credentials: file error \(EEXIST\)$/,
+      home.path,
+    );
+    rmSync(folder);
+    mkdirSync(folder);
   });
 
-  const inNamespace = spawnSync('unshare', ['--mount', 'true']).status === 0 ? false : 'to mount is not permitted here';
-
-  /** Runs prepareTarget and saveCredentials where `script` has mounted something; prints the error's message. */
-  function inMounted(t: TestContext, script: string): string {
-    const { target, folder } = makeTarget(t);
-    const code = `const { prepareTarget, saveCredentials } = require(process.argv[1]);
-      const target = JSON.parse(process.argv[2]);
-      prepareTarget(target).then(() => saveCredentials(target, () => '#'.repeat(9000))).catch((e) => console.log(e.message));`;
-    const args = [
-      process.execPath,
-      '-e',
-      code,
-      resolve(__dirname, '../dist/lib/credentials.js'),
-      JSON.stringify(target),
-    ];
-    return execFileSync('unshare', ['--mount', 'sh', '-c', `${script}; "$@"; cat credentials`, 'sh', ...args], {
-      cwd: folder,
-      encoding: 'utf8',
+  for (const name of ['credentials', 'my keys\\1']) {
+    test(`a file that is a mount point: ${name}`, { skip: noMounts }, (t) => {
+      const { home, target, folder } = makeTarget(t);
+      renameSync(home.credentialsPath, join(folder, name));
+      const behind = [...namespace, 'sh', '-c', 'mount --bind "$0" "$0" && exec "$@"', join(folder, name)];
+      for (const UNPREPARED of ['', '1']) {
+        const error = writeBehind({ ...target, path: join(folder, name) }, behind, { UNPREPARED });
+        assert.equal(error, 'cannot replace ~/.aws/credentials: it is a mount point\n');
+      }
+      assert.equal(readFileSync(join(folder, name), 'utf8'), old);
     });
   }
 
-  test('a file that is a mount point', { skip: inNamespace }, (t) => {
-    const out = inMounted(t, 'mount --bind credentials credentials');
-    assert.equal(out, `cannot replace ~/.aws/credentials: it is a mount point\n${old}`);
-  });
-
-  test('a disk that is full, and one that gets full with the new file', { skip: inNamespace }, (t) => {
-    const disk = (size: string) =>
-      `d=$(mktemp -d); mount -t tmpfs -o size=${size} tmpfs $d; cp credentials $d; mount --bind $d "$PWD"; cd "$PWD"`;
-    const full = `cannot write ~/.aws/credentials: no space left (ENOSPC)\n${old}`;
-    assert.equal(inMounted(t, disk('4k')), full);
-    assert.equal(inMounted(t, disk('12k')), full);
-  });
-
-  test('a limit on file sizes', (t) => {
+  test('a disk that is full, and one that gets full with the new file', { skip: noMounts }, (t) => {
     const { home, target } = makeTarget(t);
-    const code =
-      'const { saveCredentials } = require(process.argv[1]); process.on("SIGXFSZ", () => {}); saveCredentials(JSON.parse(process.argv[2]), () => "#".repeat(9000)).catch((e) => console.log(e.message))';
-    const args = [
-      process.execPath,
-      '-e',
-      code,
-      resolve(__dirname, '../dist/lib/credentials.js'),
-      JSON.stringify(target),
-    ];
-    const out = execFileSync('sh', ['-c', 'ulimit -f 8; "$@"', 'sh', ...args], { encoding: 'utf8' });
-    assert.equal(out, 'cannot write ~/.aws/credentials: no space left (ENOSPC)\n');
-    assert.equal(home.readCredentials(), old);
-    assert.deepEqual(home.listAws(), ['credentials']);
-  });
-});
-
-describe('the lock', { skip: onWindows }, () => {
-  const draft = 'credentials.refresh-mfa-0123456789abcdef';
-
-  test('what is no lock of ours is named, at once and before the code', async (t) => {
-    for (const make of ['touch $0', 'ln -s /nowhere $0', 'mkfifo $0']) {
-      const { target, folder, lock } = makeTarget(t);
-      execFileSync('sh', ['-c', make, lock]);
-      await refuses(() => prepareTarget(target), /credentials\.refresh-mfa-lock is in the way$/, folder);
+    const path = join(home.path, 'disk', 'credentials');
+    const script =
+      'mount -t tmpfs -o size="$0" tmpfs disk && cp .aws/credentials disk && "$@"; cat disk/* && ls -A disk';
+    mkdirSync(dirname(path));
+    for (const [size, UNPREPARED] of [
+      ['4k', ''],
+      ['4k', '1'],
+      ['8k', '1'],
+    ] as const) {
+      const [file, args] = writer({ ...target, path }, 'long', [...namespace, 'sh', '-c', script, size]);
+      const env = { ...process.env, UNPREPARED };
+      const out = execFileSync(file, args, { cwd: home.path, env, encoding: 'utf8' });
+      assert.equal(out, `cannot write ~/.aws/credentials: no space left (ENOSPC)\n${old}credentials\n`);
     }
   });
 
-  test('one with something of a person in it stays, and is named after two seconds', async (t) => {
+  // in blocks of 512 bytes, of which the old file needs one; tried is whether it could grow by eight
+  for (const [blocks, when] of [
+    [0, 'nothing can be written'],
+    [8, 'it could not grow'],
+  ] as const) {
+    test(`a limit where ${when} is told before the code is asked for`, async (t) => {
+      const { home, sts } = await makeScene(t, simple);
+      const { file, args } = command();
+      const program = { file: '/bin/sh', args: ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', file, ...args] };
+      const { status, stdout, stderr } = await run(['foobar'], { home, sts, program, stdin: 'open' });
+      assert.match(
+        stderr,
+        /^refresh-mfa: error: cannot write ~\/\.aws\/credentials: no space left \(\w+\)\nhint: .*\n$/,
+      );
+      assert.deepEqual({ status, stdout, calls: sts.calls }, { status: 1, stdout: '', calls: [] });
+      assert.equal(home.readCredentials(), simple.credentials);
+      assert.deepEqual(home.listAws(), ['config', 'credentials']);
+    });
+  }
+
+  test('a file system that knows no fsync and no owners is none', { skip: noStrace }, (t) => {
+    const { home, target } = makeTarget(t);
+    const owners = '?chown,?lchown,?fchown,?fchownat';
+    const inject = ['-e', 'inject=fsync:error=EINVAL', '-e', `inject=${owners}:error=EPERM`];
+    const trace = join(home.path, 'trace');
+    assert.equal(writeBehind(target, ['strace', '-f', '-o', trace, '-e', `trace=fsync,${owners}`, ...inject]), '');
+    assert.match(readFileSync(trace, 'utf8'), /fsync.*INJECTED[\s\S]*chown.*INJECTED/);
+    assert.equal(home.readCredentials(), written);
+  });
+});
+
+describe('a lock that is not free', { skip: onWindows, concurrency: 4 }, () => {
+  const draft = '0123456789abcdef'.repeat(2);
+
+  for (const [what, make] of [
+    ['a file', 'echo mine >"$0"'],
+    ['a FIFO', 'mkfifo "$0"'],
+    ['a dangling link', 'ln -s /nowhere "$0"'],
+    ['a link to a folder', 'mkdir "$0-2" && ln -s "$0-2" "$0"'],
+    ['a folder with something else in it', `mkdir "$0" && echo mine >"$0/notes" && echo mine >"$0/${draft}"`],
+    ['a folder with a folder in it', `mkdir -p "$0/${draft}/notes"`],
+  ] as const) {
+    test(`${what} of that name is told before the code, and stays`, async (t) => {
+      const { target, folder, lock } = makeTarget(t);
+      execFileSync('sh', ['-c', make, lock]);
+      const list = () => execFileSync('ls', ['-lR', folder], { encoding: 'utf8' });
+      const before = list();
+      await refuses(
+        () => prepareTarget(target),
+        /^\/.*\/\.aws\/credentials\.refresh-mfa-lock is in the way \(E\w+\)$/,
+        folder,
+      );
+      assert.equal(list(), before);
+    });
+  }
+
+  test("another user's in a sticky folder is told before the code", { skip: noStranger }, (t) => {
+    const { home, target, folder, lock } = makeTarget(t);
+    execFileSync('chown', ['-R', String(stranger), home.path]);
+    execFileSync('chmod', ['1777', folder]);
+    mkdirSync(lock, { mode: 0o700 });
+    execFileSync('chown', ['0', folder, lock]);
+    const error = writeBehind(target, ['setpriv', '--reuid', String(stranger), '--clear-groups']);
+    assert.equal(error, `${lock} is in the way (EPERM)\n`);
+    assert.equal(home.readCredentials(), old);
+  });
+
+  test('an immutable one is told before the code', { skip: !asRoot && 'only root can' }, async (t) => {
     const { target, folder, lock } = makeTarget(t);
     mkdirSync(lock);
-    writeFileSync(join(lock, 'notes'), 'mine');
-    await refuses(() => prepareTarget(target), /is in the way$/, folder);
-    assert.equal(readFileSync(join(lock, 'notes'), 'utf8'), 'mine');
+    if (!isPossible('chattr', '+i', lock)) return t.skip('this file system has no such attribute');
+    t.after(() => spawnSync('chattr', ['-i', lock]));
+    await refuses(() => prepareTarget(target), /refresh-mfa-lock is in the way \(EPERM\)$/, folder);
+    spawnSync('chattr', ['-i', lock]);
   });
 
-  test('one of a run that was killed is freed, whatever its date', async (t) => {
-    const { home, target, lock } = makeTarget(t);
-    mkdirSync(lock);
-    writeFileSync(join(lock, draft), 'a session');
-    utimesSync(lock, new Date('2100-01-01'), new Date('2100-01-01'));
-    await saveCredentials(target, change);
-    assert.equal(home.readCredentials(), written);
-    assert.deepEqual(home.listAws(), ['credentials']);
-  });
-
-  test('an empty one is taken at once', async (t) => {
-    const { home, target, lock } = makeTarget(t);
-    mkdirSync(lock);
-    await saveCredentials(target, change);
-    assert.deepEqual(home.listAws(), ['credentials']);
+  test('an empty one is taken, and one with the draft of a run that was killed, whatever its date', async (t) => {
+    for (const file of [undefined, draft, 'trial']) {
+      const { home, target, lock } = makeTarget(t);
+      mkdirSync(lock);
+      if (file) writeFileSync(join(lock, file), 'a session');
+      utimesSync(lock, new Date('2100-01-01'), new Date('2100-01-01'));
+      await saveCredentials(target, change);
+      assert.equal(home.readCredentials(), written);
+      assert.deepEqual(home.listAws(), ['credentials']);
+    }
   });
 
   test('ten writes at once keep all sections', async (t) => {
@@ -270,60 +349,140 @@ describe('the lock', { skip: onWindows }, () => {
   });
 });
 
+// a write renames write-file-atomic's file to the draft, its folder to the lock, and the draft to the file
+describe('a run that is held up or killed at a rename', { skip: noStrace, concurrency: 3 }, () => {
+  const renames = '?rename,?renameat,?renameat2';
+  const at = (what: string) => {
+    const options = `-f -o /dev/null -e trace=${renames} -e inject=${renames}:${what}`;
+    return ['strace', ...options.split(' ')];
+  };
+
+  for (const [when, delay] of [
+    ['before it has the lock', 'delay_enter=3000000:when=2'],
+    ['when it has the lock', 'delay_exit=3000000:when=2'],
+    ['when it has compared', 'delay_enter=3000000:when=3'],
+  ] as const) {
+    test(`sleeps ${when}: another run goes first, and both sections are there`, async (t) => {
+      const { home, target } = makeTarget(t);
+      const env = { ...process.env, UNPREPARED: '1' };
+      const [file, args] = writer(target, 'slow', at(delay));
+      const slow = spawn(file, args, { env, stdio: 'inherit' });
+      const ended = new Promise((fulfil) => slow.once('close', fulfil));
+      while (home.listAws().length === 1) await new Promise((resume) => setTimeout(resume, 10));
+      await saveCredentials(target, change);
+      assert.equal(home.readCredentials(), written);
+      assert.equal(await ended, 0);
+      assert.equal(home.readCredentials(), `${written}\n[slow]\nk = v\n`);
+      assert.deepEqual(home.listAws(), ['credentials']);
+    });
+  }
+
+  for (const when of [1, 2, 3]) {
+    test(`is killed at the ${['first', 'second', 'third'][when - 1]}: the file is the old one, and root does not block a user`, (t) => {
+      const { home, target, folder } = makeTarget(t);
+      if (asRoot) execFileSync('chown', ['-R', String(stranger), home.path]);
+      const umask = ['sh', '-c', 'umask 777; exec "$@"', 'sh'];
+      writeBehind(target, [...umask, ...at(`signal=KILL:when=${when}`)], { UNPREPARED: '1' });
+      assert.equal(home.readCredentials(), old);
+      const left = home.listAws().filter((name) => name !== 'credentials');
+      assert.equal(left.length, 1);
+      assert.equal(left[0] === 'credentials.refresh-mfa-lock', when === 3);
+      assert.equal(statSync(join(folder, left[0] ?? '')).mode & 0o777, 0o700);
+      const long = new Date(Date.now() - 3_600_000);
+      if (when < 3) utimesSync(join(folder, left[0] ?? ''), long, long);
+      const user = asRoot && !noStranger ? ['setpriv', '--reuid', String(stranger), '--clear-groups'] : [];
+      assert.equal(writeBehind(target, user), '');
+      assert.equal(home.readCredentials(), written);
+      // what root had not yet given to the user can only be left
+      if (when > 1 || !asRoot) assert.deepEqual(home.listAws(), ['credentials']);
+    });
+  }
+});
+
 describe('what is swept', { skip: onWindows }, () => {
   const long = new Date(Date.now() - 3_600_000);
-  /** A folder beside the file, an hour old if `isOld`. */
-  function makeFolder(folder: string, name: string, file: string, isOld: boolean): void {
-    mkdirSync(join(folder, name));
-    writeFileSync(join(folder, name, file), 'x');
-    if (isOld) utimesSync(join(folder, name), long, long);
-  }
-  const ours = 'credentials.refresh-mfa-0123456789abcdef';
+  const draft = '0123456789abcdef'.repeat(2);
 
-  test('the folder of a run that was killed a while ago', async (t) => {
+  /** A folder beside the file, an hour old unless it is young. */
+  function makeFolder(folder: string, name: string, files: readonly string[], date = long): void {
+    mkdirSync(join(folder, name));
+    for (const file of files) writeFileSync(join(folder, name, file), 'x');
+    utimesSync(join(folder, name), date, date);
+  }
+
+  test('the folders of runs that were killed a while ago', async (t) => {
     const { home, target, folder } = makeTarget(t);
-    makeFolder(folder, ours, ours, true);
-    await saveCredentials(target, change);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xYz', [draft]);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xY0', [`${draft}.3241960379`]);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xY1', ['trial']);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xY2', []);
+    await prepareTarget(target);
     assert.deepEqual(home.listAws(), ['credentials']);
   });
 
   test('nothing young, nothing of other names, nothing with something else in it', async (t) => {
     const { home, target, folder } = makeTarget(t);
-    makeFolder(folder, ours, ours, false);
-    makeFolder(folder, ours.replace('0', 'f'), 'mine', true);
-    makeFolder(folder, 'credentials.refresh-mfa-backup', 'mine', true);
-    const copies = [
-      'credentials.refresh-mfa.bak',
-      'credentials.12345',
-      'credentials.refresh-mfa.lock',
-      'credentials.bak',
-    ];
-    for (const name of copies) {
-      writeFileSync(join(folder, name), 'mine');
-      utimesSync(join(folder, name), long, long);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xYz', [draft], new Date());
+    makeFolder(folder, 'credentials.refresh-mfa-backup', ['mine']);
+    makeFolder(folder, 'credentials.refresh-mfa-Ab3xY0', [draft, 'mine']);
+    makeFolder(folder, 'credentials.refresh-mfa-copies', []);
+    renameSync(join(folder, 'credentials.refresh-mfa-copies'), join(folder, 'credentials.refresh-mfa-copies-of-mine'));
+    makeFolder(folder, 'config.refresh-mfa-Ab3xYz', [draft]);
+    // the last is the lock of a 1.0.0 that was killed
+    const copies = ['bak', '12345', 'refresh-mfa.bak', 'refresh-mfa-1234567', 'refresh-mfa-123456', 'refresh-mfa.lock'];
+    for (const copy of copies) {
+      writeFileSync(join(folder, `credentials.${copy}`), 'mine');
+      utimesSync(join(folder, `credentials.${copy}`), long, long);
     }
-    const before = home.listAws();
+    const list = () => execFileSync('ls', ['-R', folder], { encoding: 'utf8' });
+    const before = list();
+    await prepareTarget(target);
     await saveCredentials(target, change);
-    assert.deepEqual(home.listAws(), before);
+    assert.equal(list(), before);
+    assert.equal(home.readCredentials(), written);
   });
 });
 
-describe('another program that writes the file meanwhile', () => {
-  test('with a change of its own: both are kept', async (t) => {
+describe('another program that writes the file meanwhile', { concurrency: 4 }, () => {
+  for (const [how, write] of [
+    ['in place', (path: string) => appendFileSync(path, '[b]\ny = 2\n')],
+    [
+      'by a new file in its place',
+      (path: string) => {
+        writeFileSync(`${path}.new`, `${old}[b]\ny = 2\n`, { mode: 0o644 });
+        renameSync(`${path}.new`, path);
+      },
+    ],
+  ] as const) {
+    test(`${how}: both changes are kept`, async (t) => {
+      const { home, target } = makeTarget(t);
+      let turns = 0;
+      await saveCredentials(target, (document) => {
+        if (turns++ === 0) write(home.credentialsPath);
+        return change(document);
+      });
+      assert.equal(turns, 2);
+      assert.equal(home.readCredentials(), `${old}[b]\ny = 2\n\n[foobar]\nk = v\n`);
+      assert.equal(home.mode(), 0o600);
+    });
+  }
+
+  test('all the time: it ends with an error', async (t) => {
     const { home, target } = makeTarget(t);
-    let turns = 0;
-    await saveCredentials(target, (document) => {
-      if (turns++ === 0) appendFileSync(home.credentialsPath, '[b]\ny = 2\n');
+    const work = saveCredentials(target, (document) => {
+      appendFileSync(home.credentialsPath, '#\n');
       return change(document);
     });
-    assert.equal(turns, 2);
-    assert.equal(home.readCredentials(), `${old}[b]\ny = 2\n\n[foobar]\nk = v\n`);
+    await assert.rejects(work, /^UserError: cannot write ~\/\.aws\/credentials: it changes all the time$/);
+    assert.match(home.readCredentials(), /^# mine\n\[a\]\nx = 1\n(#\n)+$/);
+    assert.deepEqual(home.listAws(), ['credentials']);
   });
 
   for (const [how, half] of [
     ['emptied', ''],
     ['half written', '# mi'],
     ['written up to a section', '[b]\ny = 2\n'],
+    ['written up to half a header', '[b]\ny = 2\n[a'],
   ] as const) {
     test(`a file that is ${how} at first is waited for`, async (t) => {
       const { home, target } = makeTarget(t);
@@ -335,19 +494,28 @@ describe('another program that writes the file meanwhile', () => {
   }
 
   test('a file that stays empty is taken as it is', async (t) => {
-    const { home, target } = makeTarget(t, '\n');
+    const { home, target } = makeTarget(t, '');
     await saveCredentials(target, change);
-    assert.equal(home.readCredentials(), '\n\n[foobar]\nk = v\n');
+    assert.equal(home.readCredentials(), '[foobar]\nk = v\n');
   });
 
-  test('a change that is refused in the end leaves the file alone', async (t) => {
+  test('a file that stays broken, or that the change refuses, is left alone', async (t) => {
+    const broken = makeTarget(t, '[a]\n[a]\n');
+    const work = saveCredentials(broken.target, change);
+    await assert.rejects(work, /^UserError: duplicate section \[a\] \(~\/\.aws\/credentials:2, first in line 1\)$/);
+    assert.equal(broken.home.readCredentials(), '[a]\n[a]\n');
     const { home, target, folder } = makeTarget(t);
-    await refuses(
-      () => saveCredentials(target, () => assert.fail(new UserError('file', 'refused', 'why'))),
-      /^refused$/,
-      folder,
-    );
+    const refuse = () => assert.fail(new UserError('file', 'refused', 'why'));
+    await refuses(() => saveCredentials(target, refuse), /^refused$/, folder);
     assert.equal(home.readCredentials(), old);
+  });
+
+  test('a change that changes nothing leaves the file as it is', async (t) => {
+    const { target, folder } = makeTarget(t, old, 0o644);
+    const list = () => execFileSync('ls', ['-li', folder], { encoding: 'utf8' });
+    const before = list();
+    await saveCredentials(target, () => old);
+    assert.equal(list(), before);
   });
 });
 
@@ -373,6 +541,6 @@ describe('a whole run', () => {
     sts.forgetCodes();
     assert.equal((await run(['foobar'], { home, sts, stdin: typed() })).status, 0);
     assert.deepEqual(sessionsIn(home.credentialsPath), ['foobar']);
-    assert.ok(!existsSync(`${home.credentialsPath}.refresh-mfa-lock`));
+    assert.deepEqual(home.listAws(), ['config', 'credentials']);
   });
 });

@@ -53,7 +53,7 @@ export interface Permit {
 
 /** Keys go into the draft of the credentials file, codes to STS, and back to the terminal on which they were typed. */
 export function isUsual(place: string, kind: string): boolean {
-  return (kind === 'a key' ? /\.refresh-mfa-[0-9a-f]+\/[^/]+$/ : /^port |^\/dev\/pts\//).test(place);
+  return (kind === 'a key' ? /\.refresh-mfa-\w+\/[^/]+$/ : /^port |^\/dev\/pts\//).test(place);
 }
 
 /** Each as `PLACE shows KIND`. The tool itself was started, and its environment made, by the person. */
