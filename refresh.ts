@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { type Cure, findCure, findNotes, findObstacle } from './lib/advice';
+import { type Cure, findCure, findNotes, findRemedies } from './lib/advice';
 import { type Args, explainHabit, help, options, parse } from './lib/args';
 import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
 import { few, type Patch, shellWord, UserError } from './lib/errors';
@@ -144,15 +144,16 @@ function printNotes(files: Files, session: profiles.SessionProfile, withPatch: b
   notes.forEach(printNote);
   if (notes.length === 0 || !withPatch) return;
   const cure = findCure(files, session, env);
-  const obstacle = cure ? undefined : findObstacle(files, session);
-  if (cure) printError(report.patchText(makePatch(files, `--check ${shellWord(session.name)}`, cure)));
-  else if (obstacle) printError(`hint: ${obstacle}\n`);
+  for (const remedy of findRemedies(files, session)) printError(`hint: ${remedy}\n`);
+  if (cure) printError(report.patchText(makePatch(files, `--check ${report.typed([session.name])}`, cure)));
 }
 
 function makePatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): Patch {
   const isReachable = [config, credentials].every((document) => readIsPatchable(document, home));
+  // without -V none, the patch of macOS and BSD leaves the old file as credentials.orig
+  const patch = process.platform === 'linux' ? 'patch' : 'patch -V none';
   const apply = isReachable
-    ? `to apply it: refresh-mfa ${args} 2>&1 | patch -p0 -d ~`
+    ? `to apply it: refresh-mfa ${args} 2>&1 | ${patch} -p0 -d ~`
     : 'edit the files by hand: patch does not follow links or leave the home folder';
   return { summary, diff, apply };
 }
@@ -260,7 +261,7 @@ function addCure(
   const cure = findCure(files, session, env, serial);
   if (!cure) return error;
   const device = serial === undefined ? '' : `--serial-number ${shellWord(serial)} `;
-  const name = shellWord(session.name);
+  const name = report.typed([session.name]);
   if (!isOnly) return new UserError('config', error.message, `for the edits: refresh-mfa ${device}${name}`);
   return new UserError('config', error.message, [], makePatch(files, device + name, cure));
 }

@@ -1,264 +1,288 @@
-// What is wrong with a layout, as edits of the two files. A cure is only offered if it cures: the edits are applied in memory
-// and the result is read again; the refresh must then go ahead, and every other profile resolve to what it did before.
+// What is wrong with a layout, in notes, and the edits that cure it. A cure is only offered if it is proved: the edits are applied
+// in memory and the files read again; then the refresh must go ahead, and every other profile be what it was before.
 import { few } from './errors';
-import { type Files, find, findPlaces, firstLine, makeFiles, makeHeader, type Setting } from './files';
-import { findOwnKeys, requireIdentity } from './identity';
-import { findSessions, requireSession, type SessionProfile } from './profiles';
-import { type Document, parse, type Section } from './sections';
+import { exists, type Files, find, findPlaces, firstLine, makeFiles, makeHeader, type Place, Setting } from './files';
+import { findDevice, findOwnKeys, requireIdentity } from './identity';
+import { findSessionNames, requireSession, type SessionProfile } from './profiles';
+import { DEFAULTS, type Document, parse } from './sections';
 import { findReaderNote } from './session';
 import type { Environment } from './shell';
 
-/** Replaces `remove` lines from `line` on by others, which are given without their line endings. */
+/** Replaces `remove` lines, from the index `line` on, by a text of whole lines. */
 interface Edit {
   readonly document: Document;
   readonly line: number;
   readonly remove: number;
-  readonly insert: readonly string[];
+  readonly insert: string;
 }
 
-/** What will not work although the session is valid, one line each. */
+export interface Cure {
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** A unified diff of the two files, without context lines and without keys. */
+  readonly diff: string;
+}
+
+/** What will not work although the session is valid, a line each. */
 export function findNotes(files: Files, session: SessionProfile): string[] {
-  const { name, link, roles, source } = session;
-  const notes: string[] = [];
-  if (link) {
-    const also = roles.length === 0 ? '' : roles.length === 1 ? ' and its role' : ` and its ${roles.length} roles`;
-    notes.push(`Terraform can't use ${name}${also}: source_profile without role_arn (${link.where})`);
-  }
+  const { name, link, source, roles } = session;
   const assumed = source === undefined ? undefined : find(files, source, 'assume_role');
-  if (assumed) {
-    notes.push(`assume_role is ignored (${assumed.where}): use a profile with role_arn and source_profile = ${name}`);
-  }
-  for (const { name: role, serial, duration } of roles) {
-    if (serial) notes.push(`${role} asks for a code of its own: delete mfa_serial (${serial.where})`);
-    // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html, "Role chaining"
-    if (isTooLong(duration))
-      notes.push(`${role} can last one hour: duration_seconds is over 3600 (${duration?.where})`);
-  }
-  const reader = findReaderNote(files.credentials, name);
-  return reader ? [...notes, reader] : notes;
+  const notes = [
+    link && `Terraform refuses ${name}'s source_profile (${link.where})`,
+    assumed && `assume_role is ignored (${assumed.where})`,
+    ...roles.flatMap(({ name: role, serial, duration }) => [
+      serial && `${role} asks for a code: delete mfa_serial (${serial.where})`,
+      // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html, "Role chaining"
+      isTooLong(duration) && `${role} fails: duration_seconds is over 3600 (${duration?.where})`,
+    ]),
+    findReaderNote(files.credentials, name),
+  ];
+  return notes.filter((note) => typeof note === 'string');
 }
 
 function isTooLong(duration: Setting | undefined): boolean {
   return Number(duration?.value) > 3600;
 }
 
-export interface Cure {
-  /** What the edits do, in a line. */
-  readonly summary: string;
-  readonly diff: string;
+/** What to do about the notes that no patch mends. */
+export function findRemedies(files: Files, session: SessionProfile): string[] {
+  const { name, link, source = '' } = session;
+  const remedies: string[] = [];
+  if (find(files, source, 'assume_role')) {
+    remedies.push(`instead of assume_role, add a profile with role_arn and source_profile = ${name}`);
+  }
+  const users = findOtherUsers(files, session);
+  if (link && users.length > 0) {
+    remedies.push(`copy [${source}] to [${longTerm(name)}] (also used by ${few(users)})`);
+    remedies.push(`then delete source_profile from [${link.section}]`);
+  } else if (link && isTaken(files, session)) {
+    remedies.push(`rename [${longTerm(name)}], which is not the source, and run this again`);
+  }
+  return remedies;
+}
+
+function longTerm(name: string): string {
+  return `${name}-long-term`;
+}
+
+/** Who else needs the source of a session profile under its present name. */
+function findOtherUsers(files: Files, { name, source = '' }: SessionProfile): string[] {
+  if (source === longTerm(name)) return [];
+  const users = findAll(files).filter((other) => other !== name && sourceOf(files, other) === source);
+  return source === 'default' ? ['aws without a profile', ...users] : users;
+}
+
+/** Whether X-long-term exists, but is not the source. */
+function isTaken(files: Files, { name, source }: SessionProfile): boolean {
+  return source !== longTerm(name) && exists(files, longTerm(name));
+}
+
+/** All profiles, and the session profiles of which only X-long-term is there. */
+function findAll(files: Files): string[] {
+  return [...new Set([...files.names, ...findSessionNames(files)])];
+}
+
+function sourceOf(files: Files, name: string): string {
+  return find(files, name, 'source_profile')?.value ?? longTerm(name);
 }
 
 /**
- * The edits after which the session can be refreshed and no note is left that an edit could mend. Pure.
- * @returns undefined where there is nothing to mend, or no proof that every other profile stays what it is
+ * The edits after which the session can be refreshed and its roles work. Pure.
+ * @returns undefined where there is nothing to mend, or no proof
  */
 export function findCure(files: Files, session: SessionProfile, env: Environment, serial?: string): Cure | undefined {
-  for (const withLink of session.link ? [true, false] : [false]) {
-    const edits = findEdits(files, session, withLink);
-    if (!edits || edits.length === 0 || !isProved(files, session, edits, env, serial)) continue;
-    const diff = [files.credentials, files.config].map((document) => renderDiff(document, edits)).join('');
-    // edits show no such line; this is the last guard
-    if (/^[-+].*(secret|token|access_key|process)/im.test(diff)) continue;
-    return { summary: summarize(session, edits), diff };
-  }
-  return undefined;
+  const edits = findEdits(files, session, serial);
+  const next = edits.length > 0 && prove(files, session, edits, env, serial);
+  if (!next) return undefined;
+  const diff = [files.credentials, files.config].map((document) => renderDiff(document, edits)).join('');
+  // a comment behind a header could hold a key
+  if (/A[KS]IA\w{12}|(?<![\w/+])[\w/+]{40}(?![\w/+])/.test(diff)) return undefined;
+  return { summary: summarize(session, next), diff };
 }
 
-/** Why there is no patch for the `source_profile` of a session profile. */
-export function findObstacle(files: Files, { name, source, link }: SessionProfile): string | undefined {
-  if (!link || source === undefined) return undefined;
-  const sharing = findSessions(files).filter((other) => other.name !== name && other.source === source);
-  if (sharing.length === 0) return undefined;
-  const names = few(sharing.map((other) => other.name));
-  return `${names} uses [${source}] too: copy it to [${name}-long-term], then delete source_profile (${link.where})`;
+function summarize({ name, source, link, roles }: SessionProfile, next: SessionProfile): string {
+  const effect = [
+    link && !next.link && `Terraform can use ${name}`,
+    roles.some(({ serial }) => serial) && 'roles stop asking for codes',
+    roles.some(({ duration }) => isTooLong(duration)) && 'roles last one hour',
+  ].find(Boolean);
+  if (next.source === source) return `with this, ${effect}`;
+  return [`this moves the keys to [${next.source}]`, effect].filter(Boolean).join(', and ');
 }
 
-function summarize({ name, roles }: SessionProfile, edits: readonly Edit[]): string {
-  const moved = edits.some(({ insert }) => insert.at(-1)?.includes(`${name}-long-term`));
-  const freed = roles.some(({ serial }) => serial);
-  const parts = [
-    moved && `moves the keys to [${name}-long-term]`,
-    freed && 'stops roles asking for codes of their own',
-  ];
-  return `this ${parts.filter(Boolean).join(', and ') || 'mends the layout'}`;
-}
-
-/** What may be copied to another section with its value shown: anything else could hold a secret. */
+/** What may be shown, and so copied to another section: anything else could be a secret. */
 const harmless = /^(region|output|duration_seconds|cli_\w+|retry_mode|max_attempts|sts_regional_endpoints|user_arn)$/;
-/** What goes along with the keys: a refresh looks for the device beside them, too. */
-const moving = /^(aws_(access_key_id|secret_access_key|mfa_device)|credential_process|mfa_(serial|process))$/;
+/** What goes where the keys go: a refresh looks for the device beside them, too. */
+const moving =
+  /^(aws_(access_key_id|secret_access_key|mfa_device)|x_security_token_expires|credential_process|mfa_\w+)$/;
 
-/** @param withLink whether the session profile's source_profile goes, and its source becomes X-long-term */
-function findEdits(files: Files, session: SessionProfile, withLink: boolean): Edit[] | undefined {
-  const { name, source, link, roles } = session;
-  const { config, credentials } = files;
-  const longTerm = `${name}-long-term`;
-  const own = source === undefined || source === name ? findOwnKeys(files, name) : undefined;
-  const edits = roles.flatMap(({ serial, duration }) => [
-    ...(serial ? [replaceSetting(serial)] : []),
-    ...(duration && isTooLong(duration) ? [replaceSetting(duration, '3600')] : []),
-  ]);
-  const added = findMissingDevice(files, session);
-  if (link && (withLink || source === name)) edits.push(replaceSetting(link));
-  if (own) {
-    const kept = [...own.section.entries.values()].filter(({ key }) => !moving.test(key) && key !== 'source_profile');
-    if (!kept.every(({ key, value }) => harmless.test(key) && !value.includes('\n'))) return undefined;
-    const profile = own.document === credentials ? files.prefixed.get(name) : undefined;
-    const lines = kept.map(({ key, value }) => `${key} = ${value}`);
-    if (kept.some(({ key, value }) => (profile?.entries.get(key)?.value ?? value) !== value)) return undefined;
-    added.unshift(...lines.filter((_, index) => !profile?.entries.has(kept[index]?.key ?? '')));
+function findEdits(files: Files, session: SessionProfile, serial: string | undefined): Edit[] {
+  const { name, source = name, link, roles } = session;
+  const isBlocked = isTaken(files, session);
+  const own = source === name && !isBlocked ? findOwnKeys(files, name) : undefined;
+  const isFree = own || (!isBlocked && findOtherUsers(files, session).length === 0);
+  const moved = own ? [own] : link && isFree && source !== longTerm(name) ? findPlaces(files, source) : [];
+  const added = [...(own ? findHarmless(files, name, own) : []), ...findMissingDevice(files, session, serial)];
+  return [
+    ...roles.flatMap((role) => findLines(files, role.name, 'mfa_serial').map(remove)),
+    ...roles.flatMap((role) => findLines(files, role.name, 'duration_seconds').filter(isTooLong).map(shorten)),
+    ...(isFree ? findLines(files, name, 'source_profile').map(remove) : []),
+    ...moved.map((place) => rename(files, place, longTerm(name))),
+    ...(added.length > 0 ? [add(files, session, added, own)] : []),
+  ];
+}
+
+/** The lines beside the keys that the profile must keep, where no other section of it has them. */
+function findHarmless(files: Files, name: string, own: Place): string[] {
+  const others = findPlaces(files, name).filter(({ section }) => section !== own.section);
+  const lost = [...own.section.entries.values()].filter(
+    ({ key }) => !others.some(({ section }) => section.entries.has(key)),
+  );
+  return lost.filter(({ key }) => harmless.test(key)).map(({ key, value }) => `${key} = ${value}`);
+}
+
+/** The device of the roles, where the session profile has none. */
+function findMissingDevice(files: Files, { name, source = name, roles }: SessionProfile, serial: string | undefined) {
+  // a default that is one of the roles loses its own
+  const spare = roles.some((role) => role.name === 'default') ? [] : ['default'];
+  if (findDevice(files, [name, source, ...spare])) return [];
+  const serials = new Set(roles.flatMap((role) => (role.serial ? [firstLine(role.serial.value)] : [])));
+  const device = serial ?? (serials.size === 1 ? [...serials][0] : undefined);
+  return device ? [`mfa_serial = ${device}`] : [];
+}
+
+/** A key of a profile wherever it is set. Continuation lines could hold a secret, so that a value with some stays. */
+function findLines(files: Files, name: string, key: string): Setting[] {
+  return findPlaces(files, name).flatMap(({ document, section }) => {
+    const entry = section.entries.get(key);
+    return entry?.value && !entry.value.includes('\n')
+      ? [new Setting(entry.value, document, section.name, entry.line)]
+      : [];
+  });
+}
+
+function remove({ document, line }: Setting): Edit {
+  return { document, line, remove: 1, insert: '' };
+}
+
+function shorten({ document, line, value }: Setting): Edit {
+  return { document, line, remove: 1, insert: lineAt(document, line).replace(value, '3600') };
+}
+
+function lineAt(document: Document, line: number): string {
+  return document.lines[line] ?? '';
+}
+
+function rename({ config, prefixed }: Files, { document, section: { name: old, line } }: Place, name: string): Edit {
+  const isProfile = document === config && [...prefixed.values()].some((section) => section.line === line);
+  const header = isProfile ? makeHeader(name) : `[${name}]`;
+  return { document, line, remove: 1, insert: lineAt(document, line).replace(`[${old}]`, () => header) };
+}
+
+/** Below the profile's header in the config; a new section goes before the one that is renamed, or that of the first role. */
+function add(
+  { config: document, prefixed }: Files,
+  { name, roles }: SessionProfile,
+  lines: string[],
+  own?: Place,
+): Edit {
+  const eol = document.lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
+  const section = prefixed.get(name);
+  if (!section || section === own?.section) {
+    const role = roles.find((role) => prefixed.has(role.name));
+    const next =
+      own?.document === document ? own.section : (prefixed.get(role?.name ?? '') ?? [...document.sections.values()][0]);
+    const line = next?.line ?? document.lines.length;
+    const insert = [makeHeader(name), ...lines, ...(next ? ['', ''] : [''])].join(eol);
+    return { document, line, remove: 0, insert };
   }
-  const renamed = own ? [own] : withLink && source !== longTerm ? findPlaces(files, source ?? '') : [];
-  if (renamed.length > 0 && (findPlaces(files, longTerm).length > 0 || (!own && source === 'default')))
-    return undefined;
-  for (const { document, section } of renamed) {
-    const header = document === config && !isBare(files, section) ? makeHeader(longTerm) : `[${longTerm}]`;
-    const line = (document.lines[section.line] ?? '').trimEnd().replace(/\[[^\]]*\]/, () => header);
-    const before = own && document === config ? [makeHeader(name), ...added.splice(0), ''] : [];
-    edits.push({ document, line: section.line, remove: 1, insert: [...before, line] });
-  }
-  if (added.length > 0) edits.push(addToProfile(files, session, added));
-  return edits;
+  const header = lineAt(document, section.line);
+  // the file may end with the header
+  if (!header.endsWith('\n')) return { document, line: section.line, remove: 1, insert: [header, ...lines].join(eol) };
+  const first = [...section.entries.values()][0]?.line ?? section.line;
+  const indent = /^\s*/.exec(lineAt(document, first))?.[0];
+  const insert = lines.map((text) => indent + text + eol).join('');
+  return { document, line: section.line + 1, remove: 0, insert };
 }
 
-function isBare({ prefixed }: Files, section: Section): boolean {
-  return ![...prefixed.values()].includes(section);
-}
-
-/** The roles' device, where the session profile has none and all its roles have the same. */
-function findMissingDevice(files: Files, { name, source, roles }: SessionProfile): string[] {
-  const places = [name, source ?? name, 'default'].flatMap((profile) => findPlaces(files, profile));
-  if (places.some(({ section }) => ['mfa_serial', 'aws_mfa_device'].some((key) => section.entries.get(key)?.value)))
-    return [];
-  const serials = new Set(roles.flatMap(({ serial }) => (serial ? [firstLine(serial.value)] : [])));
-  return serials.size === 1 ? [`mfa_serial = ${[...serials][0]}`] : [];
-}
-
-/** Without a value the entry goes, continuation lines included. */
-function replaceSetting({ document, line }: Setting, value?: string): Edit {
-  const text = document.lines[line] ?? '';
-  const key = /^[^=:]*[=:]\s*/.exec(text.trimEnd())?.[0] ?? '';
-  const after = document.lines.findIndex((next, index) => index > line && !/^\s+\S/.test(next));
-  const isLong = document.lines[line + 1]?.match(/^\s*/)?.[0].length ?? 0;
-  const end = isLong > (text.match(/^\s*/)?.[0].length ?? 0) && after > 0 ? after : line + 1;
-  return { document, line, remove: end - line, insert: value === undefined ? [] : [key + value] };
-}
-
-/** Behind the last entry of the profile's section in the config; a new section goes before the first role's. */
-function addToProfile(files: Files, { name, roles }: SessionProfile, lines: readonly string[]): Edit {
-  const { config } = files;
-  const section = files.prefixed.get(name);
-  if (section) {
-    const last = [...section.entries.values()].at(-1);
-    const header = config.lines[section.line] ?? '';
-    if (!header.endsWith('\n')) return { document: config, line: section.line, remove: 1, insert: [header, ...lines] };
-    const isOpen = !(config.lines[(last?.end ?? 0) - 1] ?? '').endsWith('\n');
-    const indent = /^[^\S\r\n]*/.exec(config.lines[last?.line ?? -1] ?? '')?.[0] ?? '';
-    const line = !last || isOpen ? section.line + 1 : last.end;
-    return { document: config, line, remove: 0, insert: lines.map((text) => indent + text) };
-  }
-  const first = roles.map((role) => files.prefixed.get(role.name)?.line).find((line) => line !== undefined);
-  const line = first ?? [...config.sections.values()][0]?.line ?? config.lines.length;
-  const blank = config.lines.length > line ? [''] : [];
-  return { document: config, line, remove: 0, insert: [makeHeader(name), ...lines, ...blank] };
-}
-
-/** The edits in the order of the lines, each with the text that replaces the old lines. */
-function inOrder(document: Document, edits: readonly Edit[]): Edit[] {
-  return edits.filter((edit) => edit.document === document).sort((a, b) => a.line - b.line || a.remove - b.remove);
-}
-
-/** New lines with their endings; one that takes the place of a last line without an ending has none either. */
-function endLines({ lines }: Document, { line, remove, insert }: Edit): string[] {
-  const eol = lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
-  const isOpen = remove > 0 && line + remove === lines.length && !lines.at(-1)?.endsWith('\n');
-  return insert.map((text, index) => (isOpen && index === insert.length - 1 ? text : text + eol));
-}
-
-function apply(document: Document, edits: readonly Edit[]): string {
-  const lines = [...document.lines];
-  for (const edit of inOrder(document, edits).reverse()) {
-    lines.splice(edit.line, edit.remove, ...endLines(document, edit));
-  }
-  return lines.join('');
-}
-
-function isProved(
+/** The session profile after the edits; undefined unless all is well then. */
+function prove(
   files: Files,
   session: SessionProfile,
   edits: readonly Edit[],
   env: Environment,
-  serial?: string,
-): boolean {
+  serial: string | undefined,
+): SessionProfile | undefined {
+  const { name, source = name } = session;
+  let after: Files;
+  let next: SessionProfile;
   try {
-    const [config, credentials] = [files.config, files.credentials].map((document) => {
-      return parse(Buffer.from(apply(document, edits)), document.path);
-    }) as [Document, Document];
-    const after = makeFiles(config, credentials, files.credentialsPath);
-    const next = requireSession(after, session.name);
-    const roles = new Set(session.roles.map(({ name }) => name));
-    const own = new Set([session.name, session.source, `${session.name}-long-term`, ...roles]);
-    const others = new Set([...files.names, ...after.names].filter((name) => !own.has(name)));
-    return (
-      next.name === session.name &&
-      requireIdentity(after, next, env, serial).source === next.source &&
-      [...roles].every((name) => requireSession(after, name).name === session.name) &&
-      [...roles].every((name) => resolve(files, name, roleKeys) === resolve(after, name, roleKeys)) &&
-      [...others].every((name) => resolve(files, name) === resolve(after, name)) &&
-      keysOf(files, session) === keysOf(after, next)
-    );
+    const read = (document: Document) => parse(Buffer.from(apply(document, edits)), document.path);
+    after = makeFiles(read(files.config), read(files.credentials), files.credentialsPath);
+    next = requireSession(after, name);
+    requireIdentity(after, next, env, serial);
   } catch {
-    return false;
+    return undefined;
   }
+  const isSame = (profile: string, other: string, keys: (key: string) => boolean) =>
+    settings(files, profile, keys) === settings(after, other, keys);
+  const roles = session.roles.map((role) => role.name);
+  const moved = next.source === source ? [] : [source, longTerm(name)];
+  const others = findAll(files).filter((other) => ![name, ...moved, ...roles].includes(other));
+  const proved =
+    next.roles.map((role) => role.name).join('\n') === roles.join('\n') &&
+    !next.roles.some((role) => role.serial || isTooLong(role.duration)) &&
+    roles.every((role) => isSame(role, role, (key) => !/^(mfa_serial|duration_seconds)$/.test(key))) &&
+    isSame(name, name, (key) => !moving.test(key) && key !== 'source_profile') &&
+    isSame(source, next.source ?? '', (key) => /^aws_\w+_key|^credential_process$/.test(key)) &&
+    others.every((other) => isSame(other, other, () => true) && !moved.includes(sourceOf(files, other))) &&
+    others.every((other) => [undefined, deviceOf(after, other)].includes(deviceOf(files, other)));
+  return proved ? next : undefined;
 }
 
-/** What the patch takes from roles. */
-const roleKeys = ['mfa_serial', 'duration_seconds'];
-
-/** All settings of a profile, and those of the profiles that its chain leads to. */
-function resolve(files: Files, name: string, without: readonly string[] = [], depth = 0): string {
-  const keys = new Set(findPlaces(files, name).flatMap(({ section }) => [...section.entries.keys()]));
-  const own = [...keys].filter((key) => !without.includes(key)).sort();
-  const settings = own.map((key) => `${key}=${find(files, name, key)?.value}`);
-  const next = find(files, name, 'source_profile')?.value;
-  return JSON.stringify([
-    settings,
-    next && without.length === 0 && depth < 20 ? resolve(files, next, [], depth + 1) : '',
-  ]);
+function deviceOf(files: Files, name: string): string | undefined {
+  return findDevice(files, [name, sourceOf(files, name), 'default'])?.value;
 }
 
-/** The keys behind a session, wherever they are. */
-function keysOf(files: Files, { name, source }: SessionProfile): string {
-  const profile = source ?? name;
-  return ['aws_access_key_id', 'aws_secret_access_key', 'credential_process']
-    .map((key) => find(files, profile, key)?.value ?? '')
-    .join('\n');
-}
-
-/** A unified diff without context lines, so that no key can show; empty where nothing changes. */
-function renderDiff(document: Document, edits: readonly Edit[]): string {
-  const path = document.path.replace(/^~\//, '');
-  let shift = 0;
-  const hunks = inOrder(document, edits).map((edit) => {
-    const { line, remove, insert } = edit;
-    const range = (start: number, count: number) =>
-      `${count === 0 ? start : start + 1}${count === 1 ? '' : `,${count}`}`;
-    const section = [...document.sections.values()].findLast((other) => other.line < line);
-    const isHeader = insert.some((text) => /^\s*\[/.test(text));
-    const label = section && !isHeader ? ` [${section.name}]` : '';
-    const head = `@@ -${range(line, remove)} +${range(line + shift, insert.length)} @@${label}\n`;
-    shift += insert.length - remove;
-    const old = document.lines.slice(line, line + remove).map((text) => diffLine('-', text));
-    return (
-      head +
-      old.join('') +
-      endLines(document, edit)
-        .map((text) => diffLine('+', text))
-        .join('')
-    );
+/** The settings of a profile that count, as text to compare. */
+function settings(files: Files, name: string, counts: (key: string) => boolean): string {
+  const keys = findPlaces(files, name).flatMap(({ document, section }) => {
+    return [section, document.sections.get(DEFAULTS)].flatMap((part) => [...(part?.entries.keys() ?? [])]);
   });
+  const all = [...new Set(keys)].filter(counts).sort();
+  return all.map((key) => `${key}=${find(files, name, key)?.value ?? ''}\n`).join('');
+}
+
+function apply(document: Document, edits: readonly Edit[]): string {
+  const lines = [...document.lines];
+  for (const { line, remove, insert } of inOrder(document, edits).reverse()) lines.splice(line, remove, insert);
+  return lines.join('');
+}
+
+function inOrder(document: Document, edits: readonly Edit[]): Edit[] {
+  return edits.filter((edit) => edit.document === document).sort((a, b) => a.line - b.line || a.remove - b.remove);
+}
+
+/** Empty where nothing changes. */
+function renderDiff(document: Document, edits: readonly Edit[]): string {
+  let shift = 0;
+  const hunks = inOrder(document, edits).map(({ line, remove, insert }) => {
+    const fresh = insert.match(/[^\n]*\n|[^\n]+/g) ?? [];
+    const section = [...document.sections.values()].findLast((other) => other.line < line);
+    const label = section && !/^\s*\[/m.test(insert) ? ` [${section.name}]` : '';
+    const head = `@@ -${range(line, remove)} +${range(line + shift, fresh.length)} @@${label}\n`;
+    shift += fresh.length - remove;
+    const old = document.lines.slice(line, line + remove);
+    return [head, ...old.map((text) => diffLine('-', text)), ...fresh.map((text) => diffLine('+', text))].join('');
+  });
+  // a tab ends a path with blanks
+  const path = document.path.replace(/^~\//, '').replace(/.* .*/, '$&\t');
   const from = document.lines.length === 0 ? '/dev/null' : path;
   return hunks.length > 0 ? `--- ${from}\n+++ ${path}\n${hunks.join('')}` : '';
+}
+
+function range(line: number, count: number): string {
+  return `${count === 0 ? line : line + 1}${count === 1 ? '' : `,${count}`}`;
 }
 
 function diffLine(sign: string, text: string): string {
