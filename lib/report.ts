@@ -152,7 +152,7 @@ export function reminder(due: readonly Checked[], failures: readonly unknown[]):
 }
 
 /** Names as arguments in a shell. */
-function typed(names: readonly string[]): string {
+export function typed(names: readonly string[]): string {
   return [...(names.some((name) => name.startsWith('-')) ? ['--'] : []), ...names.map(shellWord)].join(' ');
 }
 
