@@ -48,97 +48,84 @@ async function explain(shown: object, work: () => unknown): Promise<void> {
   }
 }
 
+/** Paths of the two files. */
+interface Paths {
+  readonly config?: string;
+  readonly credentials: string;
+}
+
+const role = 'for a role';
+
 /** The first keys with which the JS SDK would call AWS for a profile, and whether for a role; null where it finds none. */
-async function readWithSdk(profile: string, filepath: string, configFilepath = devNull): Promise<unknown[] | null> {
+async function readWithSdk(profile: string, { config = devNull, credentials }: Paths): Promise<unknown[] | null> {
   let keys: unknown[] | undefined;
   const roleAssumer = async (source: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) => {
     keys ??= [source.accessKeyId, source.secretAccessKey, source.sessionToken, role];
     return source;
   };
-  const mfaCodeProvider = async () => '123456';
+  const files = { profile, filepath: credentials, configFilepath: config, ignoreCache: true };
   try {
-    const files = { profile, filepath, configFilepath, ignoreCache: true };
-    const found = await fromIni({ ...files, roleAssumer, mfaCodeProvider })();
+    const found = await fromIni({ ...files, roleAssumer, mfaCodeProvider: async () => '123456' })();
     return keys ?? [found.accessKeyId, found.secretAccessKey, found.sessionToken];
   } catch {
     return null;
   }
 }
 
-const role = 'for a role';
-
-/** The JS SDK drops the whole file for such a header, wherever it stands. */
-function isPoisoned(text: string): boolean {
-  return /^\s*\[(profile )?__proto__\]/m.test(text);
+/** A note says so, or such a header stands somewhere. */
+function isLostToSdk(document: Document, name: string): boolean {
+  const isPoisoned = /^\s*\[(profile )?__proto__\]/m.test(document.lines.join(''));
+  return isPoisoned || findReaderNote(document, name) !== undefined;
 }
 
-type Sections = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+type Sections = Answer['sections'];
 
 /** As botocore shows it: the keys of [DEFAULT] in every section, nested blocks as records. */
 function asBotocore({ sections }: Document): Sections {
+  const parts = (line: string) =>
+    [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)].map((part) => part?.trim());
   const values = (name: string) =>
     [...(sections.get(name)?.entries.values() ?? [])].map(({ key, value }) => {
-      if (!value.startsWith('\n')) return [key, value];
       const lines = value.split(/[\n\v\f\u2028\u2029]/).filter((line) => line.trim() !== '');
-      return [
-        key,
-        Object.fromEntries(
-          lines.map((line) => [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)].map((part) => part?.trim())),
-        ),
-      ];
+      return [key, value.startsWith('\n') ? Object.fromEntries(lines.map(parts)) : value];
     });
   const found = [...sections.keys()].filter((name) => name !== 'DEFAULT');
   return Object.fromEntries(found.map((name) => [name, Object.fromEntries([...values('DEFAULT'), ...values(name)])]));
 }
 
 /** A blank line inside a value counts for Python; no value that the tool uses can hold one. */
-function withoutBlankLines(sections: Sections): Sections {
-  return JSON.parse(JSON.stringify(sections).replace(/(\\n)+/g, '\\n'));
+function compare(theirs: Sections, ours: Sections, what: string): void {
+  const [first, second] = [theirs, ours].map((sections) => JSON.stringify(sections).replace(/(\\n)+/g, '\\n'));
+  assert.deepEqual(JSON.parse(first ?? ''), JSON.parse(second ?? ''), what);
 }
 
-/** The lines of the file, or the entries of a section, without what is written or removed. */
-function outside({ lines, sections }: Document, name: string) {
-  const entries = [...(sections.get(name)?.entries.values() ?? [])];
-  const own = entries.filter(({ key }) => ownKeys.includes(key)).map(({ line }) => line);
+/** The lines of the file, the entries of the section, and the other sections, without what is written or removed. */
+function outside(document: Document, name: string) {
+  const { [name]: _, ...sections } = asBotocore(document);
+  const entries = [...(document.sections.get(name)?.entries.values() ?? [])];
+  const own = entries.filter(({ key }) => ownKeys.includes(key));
+  const text = document.lines.filter((_, line) => !own.some((entry) => entry.line === line)).join('');
+  const others = entries.filter((entry) => !own.includes(entry)).map(({ key, value }) => [key, value]);
   // the last lines may lose or gain an ending
-  const text = lines
-    .filter((_, line) => !own.includes(line))
-    .join('')
-    .replace(/[\r\n]+$/, '');
-  return { text, others: entries.filter(({ key }) => !ownKeys.includes(key)).map(({ key, value }) => [key, value]) };
-}
-
-function others(document: Document, name: string): Sections {
-  const { [name]: _, ...rest } = asBotocore(document);
-  return rest;
+  return { text: text.replace(/[\r\n]+$/, ''), others, sections };
 }
 
 /** Every byte outside stays; the next session changes only values; clearing takes away what was written. */
 function checkText(before: Document, text: string, name: string): void {
-  const after = parse(Buffer.from(text), '');
-  assert.deepEqual(others(after, name), others(before, name), 'the other sections');
-  const values = [...(after.sections.get(name)?.entries ?? [])].flatMap(([key, { value }]) =>
-    ownKeys.includes(key) ? [[key, value]] : [],
-  );
-  const [aws_access_key_id, aws_secret_access_key, aws_session_token] = freshKeys;
-  const x_security_token_expires = '2026-11-21T20:31:00Z';
-  assert.deepEqual(Object.fromEntries(values), {
-    aws_access_key_id,
-    aws_secret_access_key,
-    aws_session_token,
-    x_security_token_expires,
-  });
+  const after = read(text);
+  const own = [...(after.sections.get(name)?.entries.values() ?? [])].filter(({ key }) => ownKeys.includes(key));
+  const values = own.sort((a, b) => ownKeys.indexOf(a.key) - ownKeys.indexOf(b.key)).map(({ value }) => value);
+  assert.deepEqual(values, [...freshKeys, '2026-11-21T20:31:00Z'], 'the session');
   assert.equal(text.endsWith('\n'), before.lines.at(-1)?.endsWith('\n') ?? true, 'the final newline');
   const next = write(after, name, later);
   assert.equal(next, text.replaceAll('NEW', 'LATER, AND LONGER'));
-  assert.equal(write(parse(Buffer.from(next), ''), name, fresh), text);
+  assert.equal(write(read(next), name, fresh), text);
   const cleared = clear(after, name);
-  const left = parse(Buffer.from(cleared), '');
-  assert.deepEqual(others(left, name), others(after, name), 'the other sections, cleared');
-  assert.deepEqual(outside(left, name).others, outside(after, name).others, 'the section, cleared');
-  if (left.sections.has(name)) assert.equal(outside(left, name).text, outside(after, name).text);
+  const left = read(cleared);
   if (before.sections.has(name)) assert.deepEqual(outside(after, name), outside(before, name));
   else assert.equal(cleared, before.lines.join(''));
+  if (left.sections.has(name)) assert.deepEqual(outside(left, name), outside(after, name), 'cleared');
+  else assert.deepEqual(outside(left, name).sections, outside(after, name).sections, 'cleared');
 }
 
 export type Counts = Readonly<Record<string, number>>;
@@ -154,71 +141,59 @@ async function inFolder<T>(work: (save: (name: string, text: string) => string) 
 }
 
 const python = findPython();
-const ask = (paths: readonly string[]) =>
-  askBotocore(
-    python?.file ?? '',
-    paths.map((credentials) => ({ credentials })),
-  );
 
 /** Credentials files alone, as odd as they come. */
 export async function judgeFiles(count: number, seed: number): Promise<Counts> {
   const random = new Random(seed);
   const files = Array.from({ length: count }, (_, index) => {
     const { text, name } = makeOddFile(random);
-    const document = attempt(() => parse(Buffer.from(text), '~/.aws/credentials'));
+    const document = attempt(() => read(text));
     const written = document instanceof UserError ? document : attempt(() => write(document, name, fresh));
     return { index, text, name, document, written };
   });
-  const saved = <T extends { written: string | UserError }>(file: T) => typeof file.written === 'string';
   return inFolder(async (save) => {
-    const paths = files.map(({ index, text }) => save(`${index}`, text));
-    const before = python ? await ask(paths) : [];
-    const writtenPaths = files.map((file) =>
-      saved(file) ? save(`${file.index}-written`, file.written as string) : devNull,
-    );
-    const after = python ? await ask(writtenPaths) : [];
+    const paths = files.map(({ index, text, written }) => ({
+      before: { credentials: save(`${index}`, text) },
+      after: { credentials: typeof written === 'string' ? save(`${index}-after`, written) : devNull },
+    }));
+    const questions = paths.flatMap(({ before, after }) => [before, after]);
+    const answers = python ? await askBotocore(python.file, questions) : [];
     for (const { index, text, name, document, written } of files) {
       await explain({ file: `${index} of seed ${seed}, [${name}]`, text: JSON.stringify(text), written }, async () => {
-        const theirs = before[index];
+        const [theirs, reread] = answers.slice(2 * index, 2 * index + 2);
         if (controls.test(text)) assert.ok(document instanceof UserError);
-        // what is wrong with a block in [DEFAULT] shows only in the sections that it is copied into
-        else if (theirs && !(document instanceof UserError && Object.keys(theirs.sections).length === 0)) {
-          assert.equal(theirs.refused !== null, document instanceof UserError, 'whether it can be read');
-          if (!(document instanceof UserError))
-            assert.deepEqual(withoutBlankLines(theirs.sections), withoutBlankLines(asBotocore(document)));
-        }
+        else if (theirs) checkReading(theirs, document);
         if (document instanceof UserError || written instanceof UserError) return;
         checkText(document, written, name);
-        const reread = after[index];
-        if (reread)
-          assert.deepEqual(
-            withoutBlankLines(reread.sections),
-            withoutBlankLines(asBotocore(parse(Buffer.from(written), ''))),
-          );
-        const keys = await readWithSdk(name, writtenPaths[index] ?? '');
-        const isLost = keys === null && (findReaderNote(document, name) || isPoisoned(text));
-        if (!isLost) assert.deepEqual(keys, freshKeys, 'the JS SDK');
-        for (const other of document.sections.keys()) {
-          if (other === name) continue;
-          assert.deepEqual(
-            await readWithSdk(other, writtenPaths[index] ?? ''),
-            await readWithSdk(other, paths[index] ?? ''),
-            `the JS SDK, [${other}]`,
-          );
+        if (reread) compare(reread.sections, asBotocore(read(written)), 'what was written, to botocore');
+        const { before, after } = paths[index] as (typeof paths)[0];
+        for (const other of new Set([name, ...document.sections.keys()])) {
+          const keys = await readWithSdk(other, after);
+          if (other !== name) assert.deepEqual(keys, await readWithSdk(other, before), `the JS SDK, [${other}]`);
+          else if (keys || !isLostToSdk(document, name)) assert.deepEqual(keys, freshKeys, 'the JS SDK');
         }
       });
     }
     const unreadable = files.filter(({ document }) => document instanceof UserError).length;
-    const written = files.filter(saved).length;
+    const written = files.filter((file) => typeof file.written === 'string').length;
     return { unreadable, written, refused: count - unreadable - written };
   });
+}
+
+function checkReading({ refused, sections }: Answer, document: Document | UserError): void {
+  // what is wrong with a block in [DEFAULT] shows only in the sections that it is copied into
+  if (document instanceof UserError) assert.ok(refused || Object.keys(sections).length === 0, 'botocore can read it');
+  else {
+    assert.equal(refused, null, 'botocore cannot read it');
+    compare(sections, asBotocore(document), 'what was read, to botocore');
+  }
 }
 
 /** Both files: whose session it is and with which keys it is asked for, what is written, and what each reader takes afterwards. */
 export async function judgeHomes(count: number, seed: number, terraform = 0): Promise<Counts> {
   const random = new Random(seed);
   const homes = [...Array.from({ length: count }, () => makeOddHome(random)), ...certainHomes].map((home, index) => {
-    const files = attempt(() => readHome(home));
+    const files = attempt(() => makeFiles(read(home.config), read(home.credentials), '/home/x/.aws/credentials'));
     const found = files instanceof UserError ? files : attempt(() => refresh(files, home.session));
     return { ...home, index, found };
   });
@@ -244,10 +219,7 @@ export async function judgeHomes(count: number, seed: number, terraform = 0): Pr
       });
     }
     const some = asked.slice(0, terraform);
-    const { taken, output } =
-      some.length === 0
-        ? { taken: [], output: '' }
-        : await askTerraform(some.map(({ after, name }) => ({ ...after, profile: name })));
+    const { taken, output } = await askTerraform(some.map(({ after, name }) => ({ ...after, profile: name })));
     for (const [at, { name, index }] of some.entries()) {
       const expected = { id: fresh.accessKeyId, token: fresh.sessionToken };
       await explain(
@@ -260,12 +232,8 @@ export async function judgeHomes(count: number, seed: number, terraform = 0): Pr
   });
 }
 
-function readHome({ config, credentials }: OddHome): Files {
-  const [first, second] = [
-    parse(Buffer.from(config), '~/.aws/config'),
-    parse(Buffer.from(credentials), '~/.aws/credentials'),
-  ];
-  return makeFiles(first, second, '/home/x/.aws/credentials');
+function read(text: string): Document {
+  return parse(Buffer.from(text), '~/.aws/credentials');
 }
 
 interface Refreshed {
@@ -307,29 +275,18 @@ function checkBotocore({ identity, name, source, roles }: Refreshed, before: Ans
   if (asked?.region && isUsable) assert.equal(region, asked.region, 'the region');
 }
 
-async function checkSdk({
-  files,
-  name,
-  before,
-  after,
-}: Refreshed & Record<'before' | 'after', { config: string; credentials: string }>) {
-  const keys = await readWithSdk(name, after.credentials, after.config);
-  const isLost =
-    keys === null && (findReaderNote(files.credentials, name) || isPoisoned(files.credentials.lines.join('')));
+async function checkSdk({ files, name, before, after }: Refreshed & Record<'before' | 'after', Paths>): Promise<void> {
+  const keys = await readWithSdk(name, after);
   // a header of the config, which is not written, may give the profile keys that are not its own
   const header = files.prefixed.get(name)?.name;
-  const isDisputed = () => header !== undefined && findAmbiguity(files.config, header, []) !== undefined;
-  if (!isLost && !isDeepStrictEqual(keys, freshKeys) && isDisputed()) {
-    assert.deepEqual(await readWithSdk(name, after.credentials), freshKeys, 'the JS SDK, without the config');
-  } else if (!isLost) assert.deepEqual(keys, freshKeys, 'the JS SDK');
+  const isDisputed = header !== undefined && findAmbiguity(files.config, header, []) !== undefined;
+  const found = isDisputed ? await readWithSdk(name, { credentials: after.credentials }) : keys;
+  if (found || !isLostToSdk(files.credentials, name)) assert.deepEqual(found, freshKeys, 'the JS SDK');
   // a role takes what its source takes, a session or none
-  const source = await readWithSdk(name, before.credentials, before.config);
+  const source = await readWithSdk(name, before);
   for (const other of files.names) {
     if (other === name) continue;
-    const [old, now] = [
-      await readWithSdk(other, before.credentials, before.config),
-      await readWithSdk(other, after.credentials, after.config),
-    ];
+    const [old, now] = [await readWithSdk(other, before), await readWithSdk(other, after)];
     const isSame = isDeepStrictEqual(old?.slice(0, 3), source?.slice(0, 3));
     const isRole = isSame && isDeepStrictEqual(now, [...freshKeys, role]);
     if (!isRole) assert.deepEqual(now, old, `the JS SDK, ${other}`);

@@ -23,10 +23,11 @@ export function makeOddHome(random: Random): OddHome {
   const linked = random.chance(0.6);
   const named = random.chance(0.02) ? session : random.pick(['Keys', 'Keys', 'Keys', 'my keys', 'a.b', 'Größe', "K's"]);
   const source = linked ? named : `${session}-long-term`;
+  const makeMap = () => new Map<string, Entry[]>();
   const sections: Record<Place, Map<string, Entry[]>> = {
-    prefixed: new Map(),
-    bare: new Map(),
-    credentials: new Map(),
+    prefixed: makeMap(),
+    bare: makeMap(),
+    credentials: makeMap(),
   };
   const put = (place: Place, name: string, key: string, value: string) => {
     const entries = sections[place].get(name) ?? [];
@@ -59,16 +60,9 @@ export function makeOddHome(random: Random): OddHome {
   }
   if (random.chance(0.5)) {
     const id = random.chance(0.05) ? person.accessKeyId : 'ASIAIOSFODNN7EXAMPLE';
-    const old = [...oldSession.replace(/ASIA\w+/, id).matchAll(/(.+) = (.+)/g)].map(([, key = '', value = '']) => [
-      key,
-      value,
-    ]);
-    old.push(
-      ['x_security_token_expires', '2026-11-19T20:31:00Z'],
-      ['aws_security_token', 'STALE'],
-      ['expiration', 'STALE'],
-    );
-    for (const [key = '', value = ''] of old) {
+    const stale = 'x_security_token_expires = 2026-11-19T20:31:00Z\naws_security_token = STALE\nexpiration = STALE\n';
+    const old = (oldSession.replace(/ASIA\w+/, id) + stale).matchAll(/(.+) = (.+)/g);
+    for (const [, key = '', value = ''] of old) {
       if (random.chance(value === 'STALE' ? 0.1 : 0.97)) put('credentials', session, key, value);
     }
   }
@@ -92,61 +86,32 @@ export function makeOddHome(random: Random): OddHome {
     ]);
   const noise = (...headers: string[]) =>
     headers.filter(() => random.chance(0.06)).map((name) => [makeHeader(random, name), ...makeBody(random)]);
-  const config = [
-    ...render('prefixed'),
-    ...render('bare'),
-    ...noise(`profile ${session} x`, 'services s', '__proto__', 'preview'),
-  ];
-  const own = [
-    'FOOBAR',
-    'foobar2',
-    "it's",
-    '__proto__',
-    'toString',
-    ...(random.chance(0.1) ? [`profile ${session}`, ` ${session} `] : []),
-  ];
-  const credentials = [...render('credentials'), ...noise(...own)];
+  const foreign = noise(`profile ${session} x`, 'services s', '__proto__', 'preview');
+  const config = [...render('prefixed'), ...render('bare'), ...foreign];
+  const twins = random.chance(0.1) ? [`profile ${session}`, ` ${session} `] : [];
+  const own = noise('FOOBAR', 'foobar2', "it's", '__proto__', 'toString', ...twins);
+  const credentials = [...render('credentials'), ...own];
   for (const file of [config, credentials]) if (random.chance(0.03)) file.push(['[DEFAULT]', ...makeDefaults(random)]);
   return { config: makeFile(random, config), credentials: makeFile(random, credentials), session };
 }
 
 function makeDefaults(random: Random): string[] {
-  const inherited = [
-    'region = ap-south-1',
-    'aws_security_token = INHERITED',
-    'source_profile = Keys',
-    `mfa_serial = ${other.serial}`,
-  ];
-  return [...inherited.filter(() => random.chance(0.35)), ...(random.chance(0.15) ? [otherKeys.trim()] : [])];
+  const inherited = ['region = ap-south-1', 'aws_security_token = INHERITED', 'source_profile = Keys'];
+  const chosen = [...inherited, `mfa_serial = ${other.serial}`].filter(() => random.chance(0.35));
+  return [...chosen, ...(random.chance(0.15) ? [otherKeys.trim()] : [])];
 }
 
 function prefix(random: Random, name: string): string {
   if (name === 'default' && random.chance(0.6)) return name;
   if (/[\s'"\\]/.test(name)) return `profile ${random.chance(0.95) ? JSON.stringify(name) : name}`;
   if (random.chance(0.85)) return `profile ${name}`;
-  const quoted = [
-    `profile "${name}"`,
-    `profile '${name}'`,
-    `profile "${name.slice(0, 2)}"${name.slice(2)}`,
-    `profile \\${name}`,
-  ];
-  const spaced = [
-    `profile   ${name}`,
-    `profile ${name} `,
-    `profile\t${name}`,
-    ` profile ${name}`,
-    `profile\u00a0${name}`,
-    `profile ${name}\u00a0`,
-  ];
-  return random.pick([
-    ...quoted,
-    ...spaced,
-    `profile ${name}'`,
-    `profile ${name}\\`,
-    `profile ${name} # c`,
-    `Profile ${name}`,
-  ]);
+  return random.pick(prefixes).replaceAll('X', () => name);
 }
+
+const prefixes = [
+  ...`profile "X"|profile 'X'|profile "X"''|profile \\X|profile   X|profile X |profile\tX| profile X`.split('|'),
+  ..."profile\u00a0X|profile X\u00a0|profile X'|profile X\\|profile X # c|Profile X".split('|'),
+];
 
 function makeLines(random: Random, entries: readonly Entry[]): string[] {
   const base = random.chance(0.85) ? '' : random.pick(['  ', '\t', '\u00a0']);
@@ -172,79 +137,74 @@ function makeFile(random: Random, sections: readonly (readonly string[])[]): str
 }
 
 const foobar = (config: string, credentials: string, session = 'foobar'): OddHome => ({ config, credentials, session });
-const withSession = (text: string) => foobar(simple.config, `${simple.credentials}\n[foobar]\n${text}`);
+const configured = (config: string) => foobar(config, simple.credentials);
+const held = (credentials: string) => foobar(simple.config, credentials);
+const region = 'region = eu-west-1\n';
 const indented = oldSession.replaceAll(/^/gm, '  ').trimEnd();
 const role = 'role_arn = arn:aws:iam::111122223333:role/dev\nsource_profile';
+const dev = `[profile dev]\n${role} = foobar\n`;
+const admin = `[profile admin]\n${role} = dev\n`;
+const secrets = [
+  'v#c',
+  'v;c',
+  'true',
+  'null',
+  '000123',
+  '%(x)s',
+  '$HOME',
+  'a\\nb',
+  '=abc',
+  'abc==',
+  'x'.repeat(2 ** 20),
+];
+const plainNames = "a.b a@b a:b a+b a%b 1 -x a=b a(b) it's ä 日 constructor".split(' ');
 
 /** What people have, and what chance makes so seldom that some samples are without it. */
 export const certainHomes: readonly OddHome[] = [
-  withSession(`${indented}\n`),
-  withSession(`region =\n${oldSession}`),
-  withSession(`  region =\n${indented}\n`),
-  withSession('  region =\n  output = json\n'),
-  withSession(`s3 =\n  max_queue_size = 5\n${oldSession}`),
-  withSession(`  s3 =\n    max_queue_size = 5\n${indented}\n`),
-  withSession('  s3 =\n    max_queue_size = 5\n'),
-  withSession('output = json\n  aws_session_token = STALE\n'),
-  withSession(`${oldSession}output = json\n  aws_session_token = STALE\n`),
-  withSession('#note\n'),
-  foobar(simple.config, `${simple.credentials}\n[foobar]#note\n${oldSession}`),
-  foobar(simple.config, `[foobar]\n${oldSession}\n${simple.credentials.replace(']', ']#note')}`),
-  foobar(simple.config, `${simple.credentials}\n[ foobar ]\n${otherKeys}`),
-  foobar(simple.config, `${simple.credentials}\n[profile foobar]\n${otherKeys}`),
-  foobar(simple.config, `${simple.credentials}\n[foobar]\n${oldSession}\n[x;y]\n${otherKeys}`),
-  foobar(simple.config, `${simple.credentials}\n[__proto__]\n`),
-  foobar(simple.config, `[DEFAULT]\naws_security_token = OLD\n\n${simple.credentials}`),
-  // how a section of the config can be headed, and what counts where
   ...[
-    'foobar',
-    'profile "foobar"',
-    "profile 'foobar'",
-    'profile  foobar',
-    'profile foobar ',
-    ' profile foobar',
-    'profile\tfoobar',
-  ].map((header) => foobar(`[${header}]\nregion = eu-west-1\nmfa_serial = ${serial}\n`, simple.credentials)),
-  foobar(`[foobar]\nregion = eu-west-2\n\n${simple.config}region = eu-west-1\n`, simple.credentials),
-  foobar(`[DEFAULT]\nregion = eu-west-1\n\n${simple.config}`, simple.credentials),
-  foobar(`${simple.config}s3 =\n  region = eu-west-2\nregion = eu-west-1\n`, simple.credentials),
-  foobar(`${simple.config}region = eu-west-1\n`, `${simple.credentials}\n[foobar]\nregion = eu-north-1\n`),
-  foobar(`${simple.config}region = eu-west-1\n`, `${simple.credentials}\n[foobar]\nregion =\n`),
-  foobar(`${simple.config}\n[profile foobar-long-term]\n${otherKeys}`, simple.credentials),
-  foobar(`${simple.config}\n[profile foobar-long-term]\naws_session_token = OLD\n`, simple.credentials),
+    `[foobar]\n${indented}\n`,
+    `[foobar]\nregion =\n${oldSession}`,
+    `[foobar]\n  region =\n${indented}\n`,
+    '[foobar]\n  region =\n  output = json\n',
+    `[foobar]\ns3 =\n  max_queue_size = 5\n${oldSession}`,
+    `[foobar]\n  s3 =\n    max_queue_size = 5\n${indented}\n`,
+    '[foobar]\n  s3 =\n    max_queue_size = 5\n',
+    '[foobar]\noutput = json\n  aws_session_token = STALE\n',
+    `[foobar]\n${oldSession}output = json\n  aws_session_token = STALE\n`,
+    `[foobar]\n${oldSession}[x;y]\n${otherKeys}`,
+    '[foobar]\nregion = eu-north-1\n',
+    '[foobar]\nregion =\n',
+    `[foobar]#note\n${oldSession}`,
+    `[ foobar ]\n${otherKeys}`,
+    `[profile foobar]\n${otherKeys}`,
+    '[__proto__]\n',
+    '[DEFAULT]\naws_security_token = OLD\n',
+  ].map((text) => foobar(simple.config + region, `${simple.credentials}\n${text}`)),
+  held(`[foobar]\n${oldSession}\n${simple.credentials.replace(']', ']#note')}`),
+  // how a section of the config can be headed, and what counts where
+  ...['foobar', ...prefixes].map((header) =>
+    configured(`[${header.replace('X', 'foobar')}]\n${region}mfa_serial = ${serial}\n`),
+  ),
+  configured(`[foobar]\nregion = eu-west-2\n\n${simple.config}${region}`),
+  configured(`[DEFAULT]\n${region}\n${simple.config}`),
+  configured(`${simple.config}s3 =\n  region = eu-west-2\n${region}`),
+  configured(`${simple.config}\n[profile foobar-long-term]\n${otherKeys}`),
+  configured(`${simple.config}\n[profile foobar-long-term]\naws_session_token = OLD\n`),
   // how a key can be written
-  ...[' : ', ':', ': ', '=', '\t=\t'].map((equals) =>
-    foobar(simple.config, simple.credentials.replaceAll(' = ', equals)),
-  ),
-  ...['v#c', 'v;c', 'true', 'null', '000123', '%(x)s', '$HOME', 'a\\nb', '=abc', 'abc==', 'x'.repeat(2 ** 20)].map(
-    (secret) =>
-      foobar(
-        simple.config,
-        simple.credentials.replace(person.secretAccessKey, () => secret),
-      ),
-  ),
-  foobar(
-    simple.config,
-    simple.credentials.replaceAll(/^aws\w+/gm, (key) => key.toUpperCase()),
-  ),
-  foobar(simple.config, simple.credentials.replaceAll(/^aws/gm, '  aws')),
-  foobar(simple.config, simple.credentials.replaceAll('\n', '\r\n')),
-  foobar(simple.config, simple.credentials.replace('\n', '\r\n').trimEnd()),
-  foobar(simple.config, simple.credentials.replaceAll(/^aws/gm, '# c\n\n  ; d\naws')),
+  ...[' : ', ':', ': ', '=', '\t=\t'].map((equals) => held(simple.credentials.replaceAll(' = ', equals))),
+  ...secrets.map((secret) => held(simple.credentials.replace(person.secretAccessKey, () => secret))),
+  held(simple.credentials.replaceAll('aws_access_key_id', 'AWS_ACCESS_KEY_ID')),
+  held(simple.credentials.replaceAll(/^aws/gm, '  aws')),
+  held(simple.credentials.replaceAll('\n', '\r\n')),
+  held(simple.credentials.replace('\n', '\r\n').trimEnd()),
+  held(simple.credentials.replaceAll(/^aws/gm, '# c\n\n  ; d\naws')),
   // roles
-  foobar(`${simple.config}\n[profile dev]\n${role} = foobar\n[profile admin]\n${role} = dev\n`, simple.credentials),
-  foobar(
-    `${simple.config}\n[profile dev]\n${role} = foobar\n${otherKeys}\n[profile admin]\n${role} = dev\n`,
-    simple.credentials,
-  ),
-  foobar(`[profile dev]\n${role} = foobar\nmfa_serial = ${serial}\n`, `[foobar]\n${keys}`),
-  foobar(`${simple.config}source_profile = dev\n\n[profile dev]\n${role} = Keys\n`, `[Keys]\n${keys}`),
-  foobar(
-    `[profile default]\nmfa_serial = ${serial}\n\n[default]\nregion = eu-west-1\n`,
-    `[default-long-term]\n${keys}`,
-    'default',
-  ),
-  ...['two words', 'constructor', 'a.b', 'a@b', 'a:b', 'a+b', 'a%b', '1', '-x', 'a=b', 'a(b)', "it's", 'ä', '日'].map(
-    (name) => foobar(`[profile "${name}"]\nmfa_serial = ${serial}\n`, `[${name}-long-term]\n${keys}`, name),
+  configured(`${simple.config}\n${dev}${admin}`),
+  configured(`${simple.config}\n${dev}${otherKeys}${admin}`),
+  foobar(`${dev}mfa_serial = ${serial}\n`, `[foobar]\n${keys}`),
+  foobar(`${simple.config}source_profile = dev\n${dev}`, `[Keys]\n${keys}`),
+  foobar(`[profile default]\nmfa_serial = ${serial}\n[default]\n${region}`, `[default-long-term]\n${keys}`, 'default'),
+  ...[...plainNames, 'two words'].map((name) =>
+    foobar(`[profile "${name}"]\nmfa_serial = ${serial}\n`, `[${name}-long-term]\n${keys}`, name),
   ),
 ];

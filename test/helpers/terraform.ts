@@ -34,6 +34,7 @@ export async function askTerraform(
   questions: readonly Question[],
 ): Promise<{ taken: (Taken | undefined)[]; output: string }> {
   const taken = questions.map((): Taken | undefined => undefined);
+  if (questions.length === 0) return { taken, output: '' };
   const server = createServer((request, response) => {
     const id = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1];
     taken[Number(request.url?.split('/')[1])] ??= { id, token: request.headers['x-amz-security-token']?.toString() };
