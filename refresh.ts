@@ -12,6 +12,7 @@ import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
 import type { CodeSource } from './lib/otp';
+import type { SessionProfile } from './lib/profiles';
 import * as profiles from './lib/profiles';
 import * as report from './lib/report';
 import { checkSession, clear, write } from './lib/session';
@@ -60,25 +61,18 @@ function readVersion(): string {
 }
 
 /** The variable that names the profile when nothing is typed. */
-function findVariable(): 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE' | undefined {
-  return (['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'] as const).find((variable) => env[variable]);
+function findVariable(): string | undefined {
+  return ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'].find((variable) => env[variable]);
 }
 
 async function chooseName(files: Files): Promise<string> {
-  const variable = findVariable();
+  const name = env[findVariable() ?? ''] ?? profiles.findOnlySession(files);
+  if (name) return name;
   const names = profiles.findSessionNames(files);
-  const only = variable
-    ? env[variable]
-    : names.length === 0
-      ? profiles.findOnlyKeyed(files)
-      : names.length === 1 && names[0];
-  if (only) return only;
   if (names.length === 0) throw explainNoSessions(files);
-  if (isatty(0) && isatty(2)) {
-    const { chooseProfile } = await import('./lib/otp');
-    return chooseProfile(names, process, ended.signal);
-  }
-  throw new UserError('usage', 'which profile?', `session profiles: ${few(names)}`);
+  if (!isatty(0) || !isatty(2)) throw new UserError('usage', 'which profile?', `session profiles: ${few(names)}`);
+  const { chooseProfile } = await import('./lib/otp');
+  return chooseProfile(names, process, ended.signal);
 }
 
 function explainNoSessions({ config, credentials }: Files): UserError {
@@ -87,8 +81,8 @@ function explainNoSessions({ config, credentials }: Files): UserError {
 }
 
 /** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
-function findNamed(files: Files, names: readonly string[], variable?: string): profiles.SessionProfile[] {
-  const sessions = new Map<string, profiles.SessionProfile>();
+function findNamed(files: Files, names: readonly string[], variable?: string): SessionProfile[] {
+  const sessions = new Map<string, SessionProfile>();
   for (const name of names) {
     try {
       const session = profiles.requireSession(files, name);
@@ -104,7 +98,7 @@ function findNamed(files: Files, names: readonly string[], variable?: string): p
   return [...sessions.values()];
 }
 
-function printRoles(names: readonly string[], sessions: readonly profiles.SessionProfile[]): void {
+function printRoles(names: readonly string[], sessions: readonly SessionProfile[]): void {
   for (const { name, roles } of sessions) {
     for (const role of roles) if (names.includes(role.name)) printNote(`${role.name} is a role of ${name}`);
   }
@@ -139,7 +133,7 @@ async function check({ profiles: names, within, json, notify }: CheckArgs): Prom
 }
 
 /** With the patch that mends what the notes say, if only this session was asked for. */
-function printNotes(files: Files, session: profiles.SessionProfile, withPatch: boolean): void {
+function printNotes(files: Files, session: SessionProfile, withPatch: boolean): void {
   const notes = findNotes(files, session);
   notes.forEach(printNote);
   if (notes.length === 0 || !withPatch) return;
@@ -158,17 +152,17 @@ function makePatch({ config, credentials }: Files, args: string, { summary, diff
   return { summary, diff, apply };
 }
 
-function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly profiles.SessionProfile[]): Target {
+function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
   const own = new Set(sessions.map(({ name }) => name));
   const others = [...credentials.sections.keys()].filter((name) => !own.has(name));
   return { path: credentialsPath, shown: credentials.path, others };
 }
 
-function makeRun(sessions: readonly profiles.SessionProfile[], target: Target): report.Run {
+function makeRun(sessions: readonly SessionProfile[], target: Target): report.Run {
   return { now: Date.now(), path: target.shown, width: report.widest(sessions.map(({ name }) => name)) };
 }
 
-async function clearAll(files: Files, sessions: readonly profiles.SessionProfile[]): Promise<void> {
+async function clearAll(files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const target = makeTarget(files, sessions);
   for (const session of sessions) {
     try {
@@ -183,7 +177,7 @@ async function clearAll(files: Files, sessions: readonly profiles.SessionProfile
 }
 
 /** All that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
-async function refresh(args: RefreshArgs, files: Files, sessions: readonly profiles.SessionProfile[]): Promise<void> {
+async function refresh(args: RefreshArgs, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const otp = await import('./lib/otp');
   const pipe = otp.openPipe(process);
   const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(otp.parseTokenCode(args.tokenCode));
@@ -208,7 +202,7 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly profi
       const ca = identity.caBundle === undefined ? undefined : readBundle(identity.caBundle, env, home);
       plans.push({ identity, duration: args.duration ?? identity.duration, ca, codes: makeSource(identity) });
     } catch (error) {
-      fail(addCure(error, files, session, sessions.length === 1, args.serialNumber));
+      fail(addCure(error, files, session, args));
     }
   }
   const planned = plans.map(({ identity }) => identity.session);
@@ -219,13 +213,8 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly profi
     return fail(error);
   }
   let written = false;
-  const context = {
-    env,
-    runtime: process,
-    signal: ended.signal,
-    now: Date.now,
-    printError: (error: UserError) => printError(report.errorText(error)),
-  };
+  const printRefused = (error: UserError) => printError(report.errorText(error));
+  const context = { env, runtime: process, signal: ended.signal, now: Date.now, printError: printRefused };
   for (const plan of plans) {
     const { session } = plan.identity;
     try {
@@ -253,17 +242,15 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly profi
 function addCure(
   error: unknown,
   files: Files,
-  session: profiles.SessionProfile,
-  isOnly: boolean,
-  serial?: string,
+  session: SessionProfile,
+  { profiles, serialNumber }: RefreshArgs,
 ): unknown {
-  if (!(error instanceof UserError) || error.code !== 'config') return error;
-  const cure = findCure(files, session, env, serial);
+  const cure = error instanceof UserError && error.code === 'config' && findCure(files, session, env, serialNumber);
   if (!cure) return error;
-  const device = serial === undefined ? '' : `--serial-number ${shellWord(serial)} `;
-  const name = report.typed([session.name]);
-  if (!isOnly) return new UserError('config', error.message, `for the edits: refresh-mfa ${device}${name}`);
-  return new UserError('config', error.message, [], makePatch(files, device + name, cure));
+  const device = serialNumber === undefined ? '' : `--serial-number ${shellWord(serialNumber)} `;
+  const words = device + report.typed([session.name]);
+  if (profiles.length > 1) return new UserError('config', error.message, `for the edits: refresh-mfa ${words}`);
+  return new UserError('config', error.message, [], makePatch(files, words, cure));
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -169,10 +169,11 @@ export function requireSession(files: Files, name: string): SessionProfile {
   return describe(files, end.name, roles);
 }
 
-/** The one profile that has keys and roles behind it, where there is no session profile yet. */
-export function findOnlyKeyed(files: Files): string | undefined {
+/** The only session profile; where there is none, the only profile that has keys and roles behind it. */
+export function findOnlySession(files: Files): string | undefined {
+  const sessions = findSessionNames(files);
   const keyed = new Set(findKeyed(files));
-  const names = [...findRoles(files).keys()].filter((name) => keyed.has(name));
+  const names = sessions.length > 0 ? sessions : [...findRoles(files).keys()].filter((name) => keyed.has(name));
   return names.length === 1 ? names[0] : undefined;
 }
 
