@@ -1,21 +1,10 @@
-// The cases of test/cases, each in a home of its own; those of secrets.txt are in secrets.test.ts. REFRESH_MFA_CASES picks those whose
-// `topic: title` it matches.
+// The cases of test/cases, but for those that secrets.test.ts runs. REFRESH_MFA_CASES picks those whose `topic: title` it matches.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { caseTopics, parseCases, readCases } from './helpers/cases';
-import { runCase } from './helpers/stage';
-import { whyNot } from './helpers/which';
+import { caseTopics, parseCases } from './helpers/cases';
+import { runCase, secretTopics, testTopic } from './helpers/stage';
 
-for (const topic of caseTopics()) {
-  const cases = readCases(topic);
-  if (topic === 'secrets' || cases.length === 0) continue;
-  describe(topic, { concurrency: 2 }, () => {
-    for (const one of cases) {
-      const skip = one.needs.map(whyNot).find((reason) => reason !== false) ?? false;
-      test(one.title, { skip }, (t) => runCase(t, one));
-    }
-  });
-}
+for (const topic of caseTopics()) if (!secretTopics.includes(topic)) testTopic(topic);
 
 const files = `--- ~/.aws/config
 [profile foobar]

@@ -1,31 +1,23 @@
-// No secret leaves a run but through the credentials file and the connection that it is for. The cases of secrets.txt run under
-// strace where there is one; with REFRESH_MFA_TRACE=all (npm run trace) all cases do.
+// No secret leaves a run but through the credentials file and the connection that it is for. Some cases run under strace where there
+// is one; with REFRESH_MFA_TRACE=all (npm run trace) all do.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { caseTopics, readCases } from './helpers/cases';
+import { caseTopics } from './helpers/cases';
 import { makeCertificate } from './helpers/certificate';
 import { type Home, makeHome } from './helpers/home';
 import { startProxy } from './helpers/proxy';
 import { command, run, secretsOf } from './helpers/run';
 import { makeScene, person, simple, typed } from './helpers/scene';
-import { runCase } from './helpers/stage';
+import { secretTopics, testTopic } from './helpers/stage';
 import { startSts, totp, wrongCode } from './helpers/sts';
 import { openTerminal, terminalMissing } from './helpers/terminal';
 import { findLeaks, holds, isUsual, type Permit, straceMissing, traced } from './helpers/trace';
-import { missing, whyNot } from './helpers/which';
+import { missing } from './helpers/which';
 
-const all = process.env.REFRESH_MFA_TRACE === 'all';
-for (const topic of caseTopics()) {
-  if (!all && topic !== 'secrets') continue;
-  describe(`no secret leaves: ${topic}`, { concurrency: 2 }, () => {
-    for (const one of readCases(topic)) {
-      const skip = one.needs.map(whyNot).find((reason) => reason !== false) ?? false;
-      test(one.title, { skip }, (t) => runCase(t, one, { trace: !straceMissing }));
-    }
-  });
-}
+const topics = process.env.REFRESH_MFA_TRACE === 'all' ? caseTopics() : secretTopics;
+for (const topic of topics) testTopic(topic, { trace: !straceMissing });
 
 function leaksIn(home: Home, secrets: Iterable<readonly [string, string]>, isMeant: Permit['isMeant']): string[] {
   return findLeaks(join(home.path, 'trace'), { secrets: new Map(secrets), isMeant, given: '' });

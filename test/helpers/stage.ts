@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
-import { type Case, type FileBlock, parseAnswer, type Step } from './cases';
+import { describe, type TestContext, test } from 'node:test';
+import { type Case, type FileBlock, parseAnswer, readCases, type Step } from './cases';
 import { diff, type Signed } from './diff';
 import { devices, type Home, makeHome } from './home';
 import { pathWith } from './programs';
@@ -20,6 +20,7 @@ import { command, secretsOf, start } from './run';
 import { other, person } from './scene';
 import { type IssuedSession, type LocalSts, startSts, totp, type User, wrongCode } from './sts';
 import { findLeaks, isUsual, traced } from './trace';
+import { whyNot } from './which';
 
 const users: Readonly<Record<string, User>> = { person, other, ...devices };
 
@@ -33,6 +34,19 @@ interface Stage {
   readonly counts: Map<User, number>;
   /** Where each run of the tool leaves what strace saw of it. */
   readonly traces: string | undefined;
+}
+
+/** What secrets.test.ts runs under strace. */
+export const secretTopics = ['secrets', 'mfa-process'];
+
+/** A test for each case of the topic. */
+export function testTopic(topic: string, options: { readonly trace?: boolean } = {}): void {
+  describe(topic, { concurrency: 2 }, () => {
+    for (const one of readCases(topic)) {
+      const skip = one.needs.map(whyNot).find((reason) => reason !== false) ?? false;
+      test(one.title, { skip }, (t) => runCase(t, one, options));
+    }
+  });
 }
 
 /** Throws what differs. With `trace`, the tool runs under strace. */
