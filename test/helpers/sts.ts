@@ -1,11 +1,10 @@
 // An STS on loopback: recomputes every signature, takes every one-time password once, and misbehaves on request.
-import { createHash, createHmac, type Hash, type Hmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SignatureV4 } from '@smithy/signature-v4';
 
 const xmlns = 'https://sts.amazonaws.com/doc/2011-06-15/';
 const stepMs = 30_000;
@@ -72,6 +71,7 @@ interface Reply {
   readonly body: string;
 }
 
+/** Whoever may sign: a user, or a session of one. */
 interface Principal {
   readonly kind: 'user' | 'session' | 'role';
   readonly arn: string;
@@ -83,11 +83,12 @@ interface Principal {
   readonly expires?: number;
 }
 
+/** The Authorization header. */
 interface Scope {
   readonly accessKeyId: string;
+  readonly day: string;
   readonly region: string;
-  readonly service: string;
-  readonly signedHeaders: readonly string[];
+  readonly signedHeaders: string;
   readonly signature: string;
 }
 
@@ -101,32 +102,6 @@ class Refusal extends Error {
     message: string,
   ) {
     super(message);
-  }
-}
-
-class Sha256 {
-  readonly #secret: NodeJS.ArrayBufferView | string | undefined;
-  #hash: Hash | Hmac;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#secret = secret instanceof ArrayBuffer ? Buffer.from(secret) : (secret as NodeJS.ArrayBufferView | string);
-    this.#hash = this.#begin();
-  }
-
-  #begin(): Hash | Hmac {
-    return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', this.#secret);
-  }
-
-  reset(): void {
-    this.#hash = this.#begin();
-  }
-
-  update(chunk: Uint8Array): void {
-    this.#hash.update(chunk);
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
   }
 }
 
@@ -251,10 +226,11 @@ export class LocalSts {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
+    const { method = '', url = '', headers, rawHeaders, socket } = request;
+    const port = socket.remotePort ?? 0;
     response.setHeader('Date', new Date(this.#now()).toUTCString());
-    if (request.method !== 'POST') {
-      const { method = '', url = '', rawHeaders, socket } = request;
-      this.visits.push({ method, url, headers: rawHeaders, port: socket.remotePort ?? 0 });
+    if (method !== 'POST') {
+      this.visits.push({ method, url, headers: rawHeaders, port });
       response.on('finish', () => this.#changes.emit('change'));
       this.onVisit(response);
       this.#changes.emit('change');
@@ -262,116 +238,74 @@ export class LocalSts {
     }
 
     const params = Object.fromEntries(new URLSearchParams(body.toString('utf8')));
-    const scope = parseAuthorization(request.headers.authorization ?? '');
-    const token = request.headers['x-amz-security-token'];
+    const scope = parseAuthorization(headers.authorization ?? '');
+    const { accessKeyId = '', region = '' } = scope ?? {};
+    const token = headers['x-amz-security-token'];
     if (typeof token === 'string' && token !== '') this.secrets.add(token);
-    this.calls.push({
-      action: params.Action ?? '',
-      params,
-      accessKeyId: scope?.accessKeyId ?? '',
-      region: scope?.region ?? '',
-      at: Date.now(),
-      port: request.socket.remotePort ?? 0,
-    });
+    this.calls.push({ action: params.Action ?? '', params, accessKeyId, region, at: Date.now(), port });
     this.#changes.emit('change');
 
     const behaviour = this.#behaviours.shift();
     if (behaviour?.kind === 'silent') return;
-    if (behaviour?.kind === 'drop') {
-      request.socket.destroy();
-      return;
-    }
+    if (behaviour?.kind === 'drop') return void socket.destroy();
     await this.meanwhile();
     if (behaviour?.kind === 'delay') await sleep(behaviour.ms, undefined, { ref: false });
-    const reply =
-      (behaviour && this.#misbehave(behaviour)) ??
-      (await this.#process(request, body, params, scope).catch((error: unknown) => {
-        if (error instanceof Refusal) return refusalReply(error);
-        throw error;
-      }));
-    if (behaviour?.kind === 'drop-after') {
-      request.socket.destroy();
-      return;
-    }
+    const reply = (behaviour && this.#misbehave(behaviour)) ?? this.#reply(request, body, params, scope);
+    if (behaviour?.kind === 'drop-after') return void socket.destroy();
     response.writeHead(reply.status, { 'Content-Type': reply.contentType }).end(reply.body);
   }
 
   #misbehave(behaviour: Behaviour): Reply | undefined {
-    switch (behaviour.kind) {
-      case 'status':
-        return refusalReply(
-          behaviour.status === 500
-            ? new Refusal(500, 'InternalFailure', 'The request processing has failed because of an unknown error.')
-            : new Refusal(
-                503,
-                'ServiceUnavailable',
-                'The request has failed due to a temporary failure of the server.',
-              ),
-        );
-      case 'throttle':
-        return refusalReply(new Refusal(400, 'Throttling', 'Rate exceeded'));
-      case 'error':
-        return refusalReply(new Refusal(behaviour.status, behaviour.code, behaviour.message));
-      case 'html':
-        return {
-          status: behaviour.status,
-          contentType: 'text/html; charset=utf-8',
-          body: '<!DOCTYPE html>\n<html><head><title>Guest Wi-Fi</title></head><body><h1>Please sign in</h1></body></html>\n',
-        };
-      case 'empty':
-        return answer('GetSessionToken', {});
-      case 'partial': {
-        const { SessionToken: _, ...rest } = this.#newCredentials(43_200).xml;
-        return answer('GetSessionToken', { Credentials: rest });
-      }
-      case 'raw':
-        return behaviour;
-      default:
-        return undefined;
+    const { status = 0 } = behaviour as { status?: number };
+    if (behaviour.kind === 'raw') return behaviour;
+    if (behaviour.kind === 'error') return refusalReply(new Refusal(status, behaviour.code, behaviour.message));
+    if (behaviour.kind === 'throttle') return refusalReply(new Refusal(400, 'Throttling', 'Rate exceeded'));
+    if (behaviour.kind === 'status') {
+      const code = status === 500 ? 'InternalFailure' : 'ServiceUnavailable';
+      return refusalReply(new Refusal(status, code, 'The request has failed due to a failure of the server.'));
     }
+    if (behaviour.kind === 'html') {
+      const body = '<html><head><title>Guest Wi-Fi</title></head><body><h1>Please sign in</h1></body></html>\n';
+      return { status, contentType: 'text/html; charset=utf-8', body };
+    }
+    if (behaviour.kind === 'empty') return answer('GetSessionToken', {});
+    if (behaviour.kind !== 'partial') return undefined;
+    const { SessionToken: _, ...rest } = this.#newCredentials(43_200).xml;
+    return answer('GetSessionToken', { Credentials: rest });
   }
 
-  async #process(request: IncomingMessage, body: Buffer, params: Params, scope: Scope | undefined): Promise<Reply> {
-    const caller = await this.#authenticate(request, body, scope);
-    switch (params.Action) {
-      case 'GetSessionToken':
-        return this.#getSessionToken(caller, params);
-      case 'AssumeRole':
-        return this.#assumeRole(caller, params);
-      case 'GetCallerIdentity':
-        return answer('GetCallerIdentity', { Arn: caller.arn, UserId: caller.userId, Account: accountOf(caller.arn) });
-      default:
+  #reply(request: IncomingMessage, body: Buffer, params: Params, scope: Scope | undefined): Reply {
+    try {
+      const caller = this.#authenticate(request, body, scope);
+      if (params.Action === 'GetSessionToken') return this.#getSessionToken(caller, params);
+      if (params.Action === 'AssumeRole') return this.#assumeRole(caller, params);
+      if (params.Action !== 'GetCallerIdentity') {
         throw new Refusal(400, 'InvalidAction', 'Could not find operation for version 2011-06-15');
+      }
+      const { arn, userId } = caller;
+      return answer('GetCallerIdentity', { Arn: arn, UserId: userId, Account: arn.split(':')[4] ?? '' });
+    } catch (error) {
+      if (error instanceof Refusal) return refusalReply(error);
+      throw error;
     }
   }
 
-  async #authenticate(request: IncomingMessage, body: Buffer, scope: Scope | undefined): Promise<Principal> {
-    if (!request.headers.authorization) {
-      throw new Refusal(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
-    }
+  #authenticate(request: IncomingMessage, body: Buffer, scope: Scope | undefined): Principal {
+    const { headers } = request;
+    if (!headers.authorization) throw new Refusal(403, 'MissingAuthenticationToken', 'Missing Authentication Token');
     if (!scope) throw new Refusal(400, 'IncompleteSignature', 'Authorization header is malformed.');
-
     const caller = this.#principals.get(scope.accessKeyId);
-    const token = request.headers['x-amz-security-token'];
-    if (!caller || caller.sessionToken !== token) {
+    if (!caller || caller.sessionToken !== headers['x-amz-security-token']) {
       throw new Refusal(403, 'InvalidClientTokenId', 'The security token included in the request is invalid.');
     }
-
-    const signedAt = parseAmzDate(String(request.headers['x-amz-date'] ?? ''));
-    if (signedAt === undefined) {
-      throw new Refusal(400, 'IncompleteSignature', 'Date must be in ISO-8601 "basic format".');
-    }
+    const mismatch = (why: string) => new Refusal(403, 'SignatureDoesNotMatch', why);
+    const signedAt = parseAmzDate(String(headers['x-amz-date'] ?? ''));
+    if (signedAt === undefined) throw new Refusal(400, 'IncompleteSignature', 'Date must be in ISO-8601 format.');
     const stale = describeStale(signedAt, this.#now());
-    if (stale) throw new Refusal(403, 'SignatureDoesNotMatch', stale);
-
-    const expected = await sign(request, body, scope, caller, new Date(signedAt));
-    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(scope.signature))) {
-      throw new Refusal(
-        403,
-        'SignatureDoesNotMatch',
-        'The request signature we calculated does not match the signature you provided. ' +
-          'Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
-      );
+    if (stale) throw mismatch(stale);
+    if (!`;${scope.signedHeaders};`.includes(';host;')) throw mismatch("'Host' must be a 'SignedHeader'.");
+    if (sign(request, body, scope, caller.secretAccessKey) !== scope.signature) {
+      throw mismatch('The request signature we calculated does not match the signature you provided.');
     }
     if (caller.expires !== undefined && caller.expires <= this.#now()) {
       throw new Refusal(403, 'ExpiredToken', 'The security token included in the request is expired');
@@ -379,97 +313,60 @@ export class LocalSts {
     return caller;
   }
 
-  #getSessionToken(caller: Principal, params: Params): Reply {
-    if (caller.kind !== 'user') {
-      throw new Refusal(403, 'AccessDenied', 'Cannot call GetSessionToken with session credentials');
-    }
+  #getSessionToken({ kind, arn, userId, user }: Principal, params: Params): Reply {
+    if (kind !== 'user') throw denied('Cannot call GetSessionToken with session credentials');
     const seconds = durationOf(params, 43_200, 129_600);
-    const mfa = this.#checkMfa(caller.user, params);
-    const issued = this.#issue(seconds, {
-      kind: 'session',
-      arn: caller.arn,
-      userId: caller.userId,
-      user: caller.user,
-      mfa,
-    });
-    this.sessions.push({
-      accessKeyId: issued.AccessKeyId,
-      secretAccessKey: issued.SecretAccessKey,
-      sessionToken: issued.SessionToken,
-      expiration: issued.Expiration,
-    });
-    return answer('GetSessionToken', { Credentials: issued });
+    const mfa = this.#checkMfa(user, params);
+    const xml = this.#issue(seconds, { kind: 'session', arn, userId, user, mfa });
+    const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = xml;
+    this.sessions.push({ accessKeyId, secretAccessKey, sessionToken, expiration: xml.Expiration });
+    return answer('GetSessionToken', { Credentials: xml });
   }
 
   #assumeRole(caller: Principal, params: Params): Reply {
-    const roleArn = params.RoleArn ?? '';
-    const sessionName = params.RoleSessionName ?? '';
+    const { RoleArn: roleArn = '', RoleSessionName: sessionName = '' } = params;
     const role = /^arn:([\w-]+):iam::(\d{12}):role\/(?:[\w+=,.@/-]+\/)?([\w+=,.@-]+)$/.exec(roleArn);
     if (!role) throw new Refusal(400, 'ValidationError', `${roleArn} is invalid`);
     if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) throw invalidMember('roleSessionName', 'a valid name');
     const seconds = durationOf(params, 3_600, 43_200);
     if (caller.kind !== 'user' && seconds > 3_600) {
-      throw new Refusal(
-        400,
-        'ValidationError',
-        'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining',
-      );
+      const limit = 'exceeds the 1 hour session limit for roles assumed by role chaining';
+      throw new Refusal(400, 'ValidationError', `The requested DurationSeconds ${limit}`);
     }
     if (!this.#checkMfa(caller.user, params) && !caller.mfa) {
-      throw new Refusal(
-        403,
-        'AccessDenied',
-        `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
-      );
+      throw denied(`User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`);
     }
     const arn = `arn:${role[1]}:sts::${role[2]}:assumed-role/${role[3]}/${sessionName}`;
     const userId = `AROA${randomId(17)}:${sessionName}`;
-    return answer('AssumeRole', {
-      AssumedRoleUser: { AssumedRoleId: userId, Arn: arn },
-      // A role's own session does not carry its caller's MFA on.
-      Credentials: this.#issue(seconds, { kind: 'role', arn, userId, user: caller.user, mfa: false }),
-    });
+    // a role's own session does not carry its caller's MFA on
+    const xml = this.#issue(seconds, { kind: 'role', arn, userId, user: caller.user, mfa: false });
+    return answer('AssumeRole', { AssumedRoleUser: { AssumedRoleId: userId, Arn: arn }, Credentials: xml });
   }
 
   #checkMfa(user: User, { SerialNumber: serial, TokenCode: code }: Params): boolean {
     if (serial === undefined && code === undefined) return false;
+    const failed = 'MultiFactorAuthentication failed';
     if (serial === undefined || code === undefined) {
-      throw new Refusal(
-        403,
-        'AccessDenied',
-        'MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.',
-      );
+      throw denied(`${failed}, must provide both MFA serial number and one time pass code.`);
     }
     if (!/^\d{6}$/.test(code)) throw invalidMember('tokenCode', 'six digits');
     if (serial !== user.serial) {
-      throw new Refusal(
-        403,
-        'AccessDenied',
-        'MultiFactorAuthentication failed, unable to validate MFA code.  ' +
-          'Please verify your MFA serial number is valid and associated with this user.',
-      );
+      const advice = 'Please verify your MFA serial number is valid and associated with this user.';
+      throw denied(`${failed}, unable to validate MFA code.  ${advice}`);
     }
     const current = Math.floor(Date.now() / stepMs);
     const step = acceptedSteps
       .map((offset) => current + offset)
-      .find(
-        (candidate) => codeAt(user.totpSecret, candidate) === code && !this.#usedSteps.has(`${serial} ${candidate}`),
-      );
-    if (step === undefined) {
-      throw new Refusal(403, 'AccessDenied', 'MultiFactorAuthentication failed with invalid MFA one time pass code. ');
-    }
+      .find((step) => codeAt(user.totpSecret, step) === code && !this.#usedSteps.has(`${serial} ${step}`));
+    if (step === undefined) throw denied(`${failed} with invalid MFA one time pass code. `);
     this.#usedSteps.add(`${serial} ${step}`);
     return true;
   }
 
   #issue(seconds: number, principal: Omit<Principal, 'secretAccessKey' | 'sessionToken' | 'expires'>) {
     const { xml, expires } = this.#newCredentials(seconds);
-    this.#principals.set(xml.AccessKeyId, {
-      ...principal,
-      secretAccessKey: xml.SecretAccessKey,
-      sessionToken: xml.SessionToken,
-      expires,
-    });
+    const { AccessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = xml;
+    this.#principals.set(AccessKeyId, { ...principal, secretAccessKey, sessionToken, expires });
     return xml;
   }
 
@@ -481,8 +378,7 @@ export class LocalSts {
       SessionToken: this.tokenShape(),
       Expiration: new Date(expires).toISOString().replace(/\.\d+Z$/, 'Z'),
     };
-    this.secrets.add(xml.SecretAccessKey);
-    this.secrets.add(xml.SessionToken);
+    this.secrets.add(xml.SecretAccessKey).add(xml.SessionToken);
     return { xml, expires };
   }
 }
@@ -508,61 +404,39 @@ function randomId(length: number): string {
   return Array.from(randomBytes(length), (byte) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[byte % 32]).join('');
 }
 
-// Real tokens hold every character that a careless INI writer would quote.
+/** Real tokens hold every character that a careless INI writer would quote. */
 function longToken(): string {
   const token = randomBytes(298).toString('base64');
   return token.includes('/') && token.includes('+') ? token : longToken();
 }
 
 function parseAuthorization(header: string): Scope | undefined {
-  const [, accessKeyId, region, service, signedHeaders, signature] =
-    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$/.exec(
+  const [, accessKeyId, day, region, signedHeaders, signature] =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/sts\/aws4_request, *SignedHeaders=([^,]+), *Signature=(\w{64})$/.exec(
       header,
     ) ?? [];
-  if (!accessKeyId || !region || !service || !signedHeaders || !signature) return undefined;
-  return { accessKeyId, region, service, signedHeaders: signedHeaders.split(';'), signature };
+  if (!accessKeyId || !day || !region || !signedHeaders || !signature) return undefined;
+  return { accessKeyId, day, region, signedHeaders, signature };
 }
 
-async function sign(
-  request: IncomingMessage,
-  body: Buffer,
-  scope: Scope,
-  caller: Principal,
-  signingDate: Date,
-): Promise<string> {
-  if (scope.service !== 'sts') {
-    throw new Refusal(403, 'SignatureDoesNotMatch', "Credential should be scoped to correct service: 'sts'.");
-  }
-  if (!scope.signedHeaders.includes('host')) {
-    throw new Refusal(403, 'SignatureDoesNotMatch', "'Host' must be a 'SignedHeader' in the AWS Authorization.");
-  }
-  // The signer trusts this header for the hash of the body, so the body has to be compared with it here.
-  const claimed = request.headers['x-amz-content-sha256'];
-  if (claimed !== undefined && claimed !== createHash('sha256').update(body).digest('hex')) {
-    throw new Refusal(403, 'SignatureDoesNotMatch', 'The provided x-amz-content-sha256 header does not match.');
-  }
-  const signer = new SignatureV4({
-    service: scope.service,
-    region: scope.region,
-    credentials: { accessKeyId: scope.accessKeyId, secretAccessKey: caller.secretAccessKey },
-    sha256: Sha256,
-    // Clients that sent no hash of the body did not sign one either.
-    applyChecksum: false,
-  });
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sts');
-  const signed = await signer.sign(
-    {
-      method: request.method ?? '',
-      protocol: 'http:',
-      hostname: '',
-      path: pathname,
-      query: Object.fromEntries(searchParams),
-      headers: Object.fromEntries(scope.signedHeaders.map((name) => [name, String(request.headers[name] ?? '')])),
-      body,
-    },
-    { signingDate, signableHeaders: new Set(scope.signedHeaders) },
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
+function sign(request: IncomingMessage, body: Buffer, { day, region, signedHeaders }: Scope, secret: string): string {
+  const { method = '', url = '/', headers } = request;
+  const hash = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
+  const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
+  const { pathname, searchParams } = new URL(url, 'http://sts');
+  searchParams.sort();
+  const lines = signedHeaders.split(';').map(
+    (name) =>
+      `${name}:${String(headers[name] ?? '')
+        .trim()
+        .replace(/ +/g, ' ')}\n`,
   );
-  return parseAuthorization(signed.headers.authorization ?? '')?.signature ?? '';
+  const canonical = [method, pathname, String(searchParams), lines.join(''), signedHeaders, hash(body)].join('\n');
+  const scope = [day, region, 'sts', 'aws4_request'];
+  const text = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope.join('/'), hash(canonical)].join('\n');
+  const key = scope.reduce<string | Buffer>(hmac, `AWS4${secret}`);
+  return hmac(key, text).toString('hex');
 }
 
 function parseAmzDate(text: string): number | undefined {
@@ -570,46 +444,37 @@ function parseAmzDate(text: string): number | undefined {
   return Date.parse(text.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 }
 
-function amzDate(time: number): string {
-  return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');
-}
-
 function describeStale(signedAt: number, now: number): string | undefined {
-  const [signed, clock] = [amzDate(signedAt), amzDate(now)];
+  const [signed, clock, earliest, latest] = [signedAt, now, now - freshnessMs, now + freshnessMs].map((time) => {
+    return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');
+  });
   if (signedAt < now - freshnessMs) {
-    return `Signature expired: ${signed} is now earlier than ${amzDate(now - freshnessMs)} (${clock} - 5 min.)`;
+    return `Signature expired: ${signed} is now earlier than ${earliest} (${clock} - 5 min.)`;
   }
-  if (signedAt > now + freshnessMs) {
-    return `Signature not yet current: ${signed} is still later than ${amzDate(now + freshnessMs)} (${clock} + 5 min.)`;
-  }
-  return undefined;
+  if (signedAt <= now + freshnessMs) return undefined;
+  return `Signature not yet current: ${signed} is still later than ${latest} (${clock} + 5 min.)`;
 }
 
 function durationOf(params: Params, fallback: number, most: number): number {
   const seconds = params.DurationSeconds === undefined ? fallback : Number(params.DurationSeconds);
-  if (!Number.isInteger(seconds) || seconds < 900 || seconds > most) {
-    throw invalidMember('durationSeconds', `a number from 900 to ${most}`);
-  }
-  return seconds;
+  if (Number.isInteger(seconds) && seconds >= 900 && seconds <= most) return seconds;
+  throw invalidMember('durationSeconds', `a number from 900 to ${most}`);
 }
 
+function denied(message: string): Refusal {
+  return new Refusal(403, 'AccessDenied', message);
+}
+
+/** The real one quotes the value here; it might be a code. */
 function invalidMember(name: string, wanted: string): Refusal {
-  // The real one quotes the value here; it might be a code.
-  const message = `1 validation error detected: Value at '${name}' failed to satisfy constraint: Member must be ${wanted}`;
-  return new Refusal(400, 'ValidationError', message);
-}
-
-function accountOf(arn: string): string {
-  return arn.split(':')[4] ?? '';
+  const what = `Value at '${name}' failed to satisfy constraint: Member must be ${wanted}`;
+  return new Refusal(400, 'ValidationError', `1 validation error detected: ${what}`);
 }
 
 function answer(action: string, result: Tree): Reply {
   const content = xml({ [`${action}Result`]: result, ResponseMetadata: { RequestId: randomUUID() } });
-  return {
-    status: 200,
-    contentType: 'text/xml',
-    body: `<${action}Response xmlns="${xmlns}">${content}</${action}Response>\n`,
-  };
+  const body = `<${action}Response xmlns="${xmlns}">${content}</${action}Response>\n`;
+  return { status: 200, contentType: 'text/xml', body };
 }
 
 function refusalReply({ status, code, message }: Refusal): Reply {
@@ -619,11 +484,8 @@ function refusalReply({ status, code, message }: Refusal): Reply {
 }
 
 function xml(tree: Tree): string {
+  const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   return Object.entries(tree)
-    .map(([tag, value]) => `<${tag}>${typeof value === 'string' ? escapeXml(value) : xml(value)}</${tag}>`)
+    .map(([tag, value]) => `<${tag}>${typeof value === 'string' ? escaped(value) : xml(value)}</${tag}>`)
     .join('');
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
