@@ -3,38 +3,29 @@ import { parseArgs } from 'node:util';
 import { closest, UserError } from './errors';
 
 /** Times are in seconds. */
-export type Args =
-  | { readonly mode: 'help' }
-  | { readonly mode: 'version' }
-  | { readonly mode: 'completion'; readonly shell: Shell }
+export type Args = Readonly<
+  | { mode: 'help' }
+  | { mode: 'version' }
+  | { mode: 'completion'; shell: Shell }
+  | { mode: 'check'; profiles: readonly string[]; within: number; json: boolean; notify: boolean }
+  | { mode: 'clear'; profiles: readonly string[] }
   | {
-      readonly mode: 'check';
-      readonly profiles: readonly string[];
-      readonly within: number;
-      readonly json: boolean;
-      readonly notify: boolean;
+      mode: 'refresh';
+      profiles: readonly string[];
+      duration: number | undefined;
+      tokenCode: string | undefined;
+      serialNumber: string | undefined;
+      ifNeeded: boolean;
+      within: number;
     }
-  | { readonly mode: 'clear'; readonly profiles: readonly string[] }
-  | {
-      readonly mode: 'refresh';
-      readonly profiles: readonly string[];
-      readonly duration: number | undefined;
-      readonly tokenCode: string | undefined;
-      readonly serialNumber: string | undefined;
-      readonly ifNeeded: boolean;
-      readonly within: number;
-    };
+>;
 
 /** `names` is what the three scripts call: it prints the profiles to complete with. */
-export type Shell = 'bash' | 'zsh' | 'fish' | 'names';
+const shells = ['bash', 'zsh', 'fish', 'names'] as const;
+export type Shell = (typeof shells)[number];
 
-export interface Option {
-  readonly name: string;
-  readonly short?: string;
-  /** The name of its value in the help; an option without one is a switch. */
-  readonly value?: string;
-  readonly help: string;
-}
+/** `value` is the name of its value in the help; an option without one is a switch. */
+export type Option = Readonly<{ name: string; short?: string; value?: string; help: string }>;
 
 /** The one list of options: parsing, `--help` and the completion scripts are made from it. */
 export const options: readonly Option[] = [
@@ -59,7 +50,7 @@ const seconds: Option = { name: 'duration-seconds', value: 'time', help: '' };
 const modes = ['help', 'version', 'completion', 'check', 'clear'] as const;
 
 /** The options that go with each mode. */
-const allowed: Readonly<Record<'completion' | 'check' | 'clear' | 'refresh', readonly string[]>> = {
+const allowed = {
   completion: ['completion'],
   check: ['check', 'within', 'json', 'notify'],
   clear: ['clear'],
@@ -75,22 +66,24 @@ export function parse(argv: readonly string[]): Args {
   const refused = [...given.keys()].find((name) => !allowed[mode].includes(name));
   if (refused && mode !== 'refresh') throw usage(`--${refused} cannot be used with --${mode}`);
   if (refused) throw usage(`--${refused} requires --check`);
-  const within = parseWithin(given.get('within') ?? '15m');
-  if (mode === 'check') return { mode, profiles, within, json: given.has('json'), notify: given.has('notify') };
   if (mode === 'clear') return { mode, profiles };
   if (mode === 'completion') {
+    const shell = shells.find((name) => name === given.get('completion'));
+    if (!shell) throw usage('--completion must be bash, zsh or fish');
     if (profiles.length > 0) throw usage('--completion takes no profile');
-    return { mode, shell: parseShell(given.get('completion')) };
+    return { mode, shell };
   }
 
-  const ifNeeded = given.has('if-needed');
+  const within = parseTime(given.get('within') ?? '15m', 0);
+  if (within === undefined) throw usage('--within must be a time up to 36h', 'write it as 900 (seconds), 15m or 2h');
+  if (mode === 'check') return { mode, profiles, within, json: given.has('json'), notify: given.has('notify') };
+
+  const [ifNeeded, tokenCode, typed] = [given.has('if-needed'), given.get('token-code'), given.get('duration')];
   if (given.has('within') && !ifNeeded) throw usage('--within requires --check or --if-needed');
-  const tokenCode = given.get('token-code');
   if (tokenCode !== undefined && profiles.length > 1) {
     throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
   }
-  const typed = given.get('duration');
-  const duration = typed === undefined ? undefined : parseDuration(typed, '--duration', 'usage');
+  const duration = typed === undefined ? undefined : parseDuration(typed);
   return { mode, profiles, duration, tokenCode, serialNumber: given.get('serial-number'), ifNeeded, within };
 }
 
@@ -101,16 +94,13 @@ function usage(message: string, hint = 'see refresh-mfa --help'): UserError {
 /** The last value of each option ('' for a switch), and the profiles in the order typed, each once. */
 function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>; profiles: readonly string[] } {
   const all = [...options, seconds];
-  const config = Object.fromEntries(
-    all.map(({ name, short, value }) => [
-      name,
-      { type: value ? ('string' as const) : ('boolean' as const), ...(short && { short }) },
-    ]),
-  );
-  const { tokens } = parseArgs({ args: [...argv], options: config, strict: false, tokens: true });
+  const config = all.map(({ name, short, value }) => {
+    return [name, { type: value ? 'string' : 'boolean', ...(short && { short }) }] as const;
+  });
+  const args = { args: [...argv], options: Object.fromEntries(config), strict: false, tokens: true } as const;
   const given = new Map<string, string>();
   const profiles = new Set<string>();
-  for (const token of tokens) {
+  for (const token of parseArgs(args).tokens) {
     if (token.kind === 'positional') profiles.add(token.value);
     if (token.kind !== 'option') continue;
     const { name, rawName, value, inlineValue, index } = token;
@@ -137,56 +127,42 @@ const habits: readonly (readonly [typed: RegExp, hint: string])[] = [
   [/^help$/, 'to see the options: refresh-mfa --help'],
 ];
 
-function findHabit(word: string): string | undefined {
-  return habits.find(([typed]) => typed.test(word))?.[1];
-}
-
-/** `word` is the whole argument, of which the option may be one letter. */
-function explainOption(option: string, word: string): UserError {
-  if (/^[\w-]*\d{6}/.test(word)) return explainCode();
-  const names = options.map(({ name }) => name);
-  const [near] = closest(word.replace(/^-+|=.*/gs, ''), names);
-  return usage(`unknown option ${option}`, findHabit(option) ?? (near && `did you mean --${near}?`));
-}
-
 /** What a word means to people who know other tools; for a name that is no profile. */
-export function explainHabit(word: string): UserError | undefined {
-  if (/^\s*\d{3}\s*\d{3}\s*$/.test(word)) return explainCode();
-  const hint = findHabit(word);
-  return hint === undefined ? undefined : usage(`no profile "${word}"`, hint);
+export function explainHabit(word: string, what = `no profile "${word}"`): UserError | undefined {
+  const isCode = /^\s*\d{3}\s*\d{3}\s*$|^-[\w-]*\d{6}/.test(word);
+  if (isCode) return usage('a code needs --token-code', 'refresh-mfa --token-code <code> <profile>');
+  const habit = habits.find(([typed]) => typed.test(word));
+  return habit && usage(what, habit[1]);
 }
 
-function explainCode(): UserError {
-  return usage('a code needs --token-code', 'refresh-mfa --token-code <code> <profile>');
-}
-
-function parseShell(text = ''): Shell {
-  if (text === 'bash' || text === 'zsh' || text === 'fish' || text === 'names') return text;
-  throw usage('--completion must be bash, zsh or fish');
-}
-
-function parseWithin(text: string): number {
-  const time = parseTime(text);
-  if (time !== undefined && time <= 129_600) return time;
-  throw usage('--within must be a time up to 36h', 'write it as 900 (seconds), 15m or 2h');
+/** `argument` is all that was typed, of which the option may be one letter. */
+function explainOption(option: string, argument: string): UserError {
+  const word = argument.replace(/=.*/s, '');
+  const names = options.map(({ name }) => name);
+  const [near] = closest(word.replace(/^-+/, ''), names);
+  const what = `unknown option ${option}`;
+  return explainHabit(word, what) ?? usage(what, near && `did you mean --${near}?`);
 }
 
 /**
  * The length of a session in seconds.
- * @param where the option, or the place in a file: `~/.aws/config:7`
+ * @param where the place in a file, as `~/.aws/config:7`; without it, the option was typed
  * @throws UserError when STS would not take it: GetSessionToken allows 900 to 129600 seconds
  */
-export function parseDuration(text: string, where: string, code: 'usage' | 'config'): number {
-  const time = parseTime(text);
-  if (time !== undefined && time >= 900 && time <= 129_600) return time;
-  const rule = 'must be a time from 15m to 36h';
-  const message = code === 'usage' ? `${where} ${rule}` : `duration_seconds ${rule} (${where})`;
-  throw new UserError(code, message, 'write it as 900 (seconds), 45m or 12h');
+export function parseDuration(text: string, where?: string): number {
+  const time = parseTime(text, 900);
+  if (time !== undefined) return time;
+  const [rule, hint] = ['must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'];
+  throw where
+    ? new UserError('config', `duration_seconds ${rule} (${where})`, hint)
+    : usage(`--duration ${rule}`, hint);
 }
 
-function parseTime(text: string): number | undefined {
-  const [, number, unit = ''] = /^(\d{1,6})([smh]?)$/.exec(text.trim()) ?? [];
-  return number === undefined ? undefined : Number(number) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1);
+/** Seconds, from `least` to 36 hours. */
+function parseTime(text: string, least: number): number | undefined {
+  const [, number, unit] = /^(\d{1,6})([smh]?)$/.exec(text.trim()) ?? [];
+  const time = Number(number) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1);
+  return time >= least && time <= 129_600 ? time : undefined;
 }
 
 /** What `--help` prints. */

@@ -75,7 +75,7 @@ export function requireIdentity(
     region: requireRegion(files, profiles, env, serial),
     endpoint: requireEndpoint(files, profiles, env),
     caBundle: env.AWS_CA_BUNDLE || (bundle && requireSingleLine('ca_bundle', bundle)),
-    duration: duration && parseDuration(requireWord('duration_seconds', duration), duration.where, 'config'),
+    duration: duration && parseDuration(requireWord('duration_seconds', duration), duration.where),
   };
 }
 

@@ -87,14 +87,14 @@ test('times are seconds, minutes or hours, from 15 minutes to 36 hours', () => {
   const times = { 900: '900 900s 15m', 3600: '1h 60m', 43200: '12h', 129600: '36h 2160m 129600' };
   for (const [seconds, texts] of Object.entries(times)) {
     for (const text of texts.split(' '))
-      assert.equal(parseDuration(text, '--duration', 'usage'), Number(seconds), text);
+      assert.equal(parseDuration(text), Number(seconds), text);
   }
   const error = new UserError('config', 'duration_seconds must be a time from 15m to 36h (~/.aws/config:7)', [
     'write it as 900 (seconds), 45m or 12h',
   ]);
   const wrong = ['0', '899', '14m', '129601', '37h', '1d', '1.5h', '1h30m', '12 h', '-900', '0x384', '9e2'];
   for (const text of [...wrong, '٩٠٠', 'PT1H', 'h', '', '9999999']) {
-    assert.throws(() => parseDuration(text, '~/.aws/config:7', 'config'), error, text);
+    assert.throws(() => parseDuration(text, '~/.aws/config:7'), error, text);
   }
 });
 
