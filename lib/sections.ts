@@ -125,7 +125,7 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 export function findAmbiguity({ lines, sections, hidden }: Document, name: string, own: readonly string[]) {
   const entries = new Map([...(sections.get(name)?.entries.values() ?? [])].map((entry) => [entry.line, entry]));
   let current: string | undefined;
-  let isBlock = [false, false];
+  let isBlock: readonly boolean[] = [];
   for (const [line, text] of lines.entries()) {
     const content = text.trim();
     if (content.startsWith('[')) {
@@ -172,7 +172,12 @@ function readValues(content: string): (string | undefined)[] {
  */
 export function splice(document: Document, name: string, values: Values): string {
   const section = document.sections.get(name);
-  return section ? finish(document, edit(document, section, values)) : append(document, name, values);
+  if (section) return finish(document, edit(document, section, values));
+  const eol = lineEnding(document);
+  const before = document.lines.join('');
+  // always behind a blank line: so `unsplice` knows what to take away
+  const gap = before === '' ? '' : before.endsWith('\n') ? eol : eol + eol;
+  return finish(document, [before, gap, `[${name}]${eol}`, format(values, '', eol)]);
 }
 
 /**
@@ -201,39 +206,29 @@ function edit(document: Document, section: Section, values: Values): string[] {
     const value = values[key];
     lines[line] = value === undefined ? '' : rewrite(lines[line] ?? '', key, value);
   }
-  const missing = Object.keys(values).filter((key) => values[key] !== undefined && !section.entries.has(key));
-  if (missing.length === 0) return lines;
+  const missing = Object.entries(values).filter(([key]) => !section.entries.has(key));
   const text = ({ line }: Entry) => document.lines[line] ?? '';
   // what is indented below a block belongs to the block for other tools
   const block = entries.find((entry) => /^\s/.test(text(entry)) && readValues(text(entry)).includes(''));
   const last = own.at(-1) ?? (block ? undefined : entries.at(-1));
   const at = last?.end ?? block?.line ?? section.line + 1;
-  const follows = last ?? block;
-  const indent = /^[^\S\r\n]*/.exec(follows ? text(follows) : findContent(document, at))?.[0] ?? '';
+  const next = document.lines.slice(at).find((line) => /^\s*[^\s#;]/.test(line));
+  const indent = /^[^\S\r\n]*/.exec(last ? text(last) : (next ?? ''))?.[0] ?? '';
   const eol = lineEnding(document);
   if (!/(^|\n)$/.test(lines[at - 1] ?? '')) lines[at - 1] += eol;
-  lines[at - 1] += missing.map((key) => `${indent}${key} = ${values[key]}${eol}`).join('');
+  lines[at - 1] += format(Object.fromEntries(missing), indent, eol);
   return lines;
 }
 
-function findContent({ lines }: Document, from: number): string {
-  return lines.slice(from).find((text) => /^\s*[^\s#;]/.test(text)) ?? '';
+function format(values: Values, indent: string, eol: string): string {
+  const set = Object.entries(values).filter(([, value]) => value !== undefined);
+  return set.map(([key, value]) => `${indent}${key} = ${value}${eol}`).join('');
 }
 
 /** A last line without a line ending stays so. */
 function finish({ lines }: Document, edited: readonly string[]): string {
   const text = edited.join('');
   return lines.at(-1)?.endsWith('\n') === false ? text.replace(/\r?\n$/, '') : text;
-}
-
-/** Always behind a blank line, and with a newline at the end only if there was one: so `unsplice` knows what to take away. */
-function append(document: Document, name: string, values: Values): string {
-  const eol = lineEnding(document);
-  const set = Object.keys(values).filter((key) => values[key] !== undefined);
-  const before = document.lines.join('');
-  const section = [`[${name}]`, ...set.map((key) => `${key} = ${values[key]}`)].join(eol);
-  if (before === '') return section + eol;
-  return before.endsWith('\n') ? before + eol + section + eol : before + eol + eol + section;
 }
 
 /** The JS SDK finds only lower-case keys before `=`, so both are put right on the way. */

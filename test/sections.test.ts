@@ -43,6 +43,11 @@ describe('what a file is read as', () => {
     ['a deeper key, part of the value above', '[a]\n k = v\n  l = w\n m = x\n', '[a] k="v\\nl = w" m="x"'],
     ['a comment and a blank line inside a value', '[a]\nk = v\n# c\n\n  w\n', '[a] k="v\\nw"'],
     ['a nested block', '[a]\ns3 =\n  x = 5\n  y = path\nl = w\n', '[a] s3="\\nx = 5\\ny = path" l="w"'],
+    [
+      'a form feed in a block, where botocore ends the line',
+      '[a]\ns3 =\n  x = y\f \fz = w\n',
+      '[a] s3="\\nx = y\\f \\fz = w"',
+    ],
     ['an indented header, part of the value above', '[a]\nk = v\n [b]\n l = w\n', '[a] k="v\\n[b]\\nl = w"'],
     ['an indented header after a header', '[a]\n [b]\nk = v\n', '[a] [b] k="v"'],
     ['[DEFAULT] twice', '[DEFAULT]\nk = v\n[a]\n[DEFAULT]\nl = w\n', '[DEFAULT] k="v" l="w" [a]'],
