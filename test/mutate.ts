@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Random } from './helpers/random';
 
@@ -33,24 +33,12 @@ const tokens = new RegExp(
   'g',
 );
 
-const swaps: Readonly<Record<string, string>> = {
-  ' && ': ' || ',
-  ' || ': ' && ',
-  ' === ': ' !== ',
-  ' !== ': ' === ',
-  ' < ': ' <= ',
-  ' <= ': ' < ',
-  ' > ': ' >= ',
-  ' >= ': ' > ',
-  ' + ': ' - ',
-  ' - ': ' + ',
-  ' * ': ' + ',
-  '!': '',
-  true: 'false',
-  false: 'true',
-  some: 'every',
-  every: 'some',
-};
+const pairs = ['&& ||', '=== !==', '< <=', '> >=', '+ -', 'true false', 'some every'].map((pair) => pair.split(' '));
+/** By operator or word, what takes its place. */
+const swaps = new Map([...pairs, ...pairs.map((pair) => [...pair].reverse()), ['*', '+'], ['!', '']] as [
+  string,
+  string,
+][]);
 
 function findMutants(source: string): Mutant[] {
   const found: Mutant[] = [];
@@ -59,11 +47,14 @@ function findMutants(source: string): Mutant[] {
     const { regex, string, number, condition } = groups;
     const swapped = groups.word ?? groups.operator;
     if (regex) for (const [what, text] of weaken(regex)) add(what, index, index + regex.length, text);
-    if (string && string.length > 2 && !/^import\b.*$/.test(lineAt(source, index))) {
+    if (string && string.length > 2 && !/^import\b/.test(lineAt(source, index))) {
       add('empty a string', index, index + string.length, "''");
     }
     if (number) add('change a number', index, index + number.length, String(Number(number.replaceAll('_', '')) + 1));
-    if (swapped) add(`swap ${swapped.trim()}`, index, index + swapped.length, swaps[swapped] ?? swapped);
+    if (swapped) {
+      const sign = swapped.trim();
+      add(`swap ${sign}`, index, index + swapped.length, swapped.replace(sign, swaps.get(sign) ?? sign));
+    }
     if (condition) {
       const start = index + condition.length;
       const end = closing(source, start);
@@ -118,10 +109,6 @@ function copyTree(): string {
   return copy;
 }
 
-function compiles(copy: string): boolean {
-  return spawnSync(join(copy, 'node_modules/.bin/tsc'), { cwd: copy }).status === 0;
-}
-
 /** Ends at the first test that fails, whose name it returns. */
 async function firstFailure(copy: string, file: string): Promise<string | undefined> {
   const env = { ...process.env };
@@ -161,34 +148,27 @@ async function main(): Promise<void> {
 
   const copy = copyTree();
   process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
-  if (!compiles(copy)) throw new Error('the tree does not compile as it is');
+  const compiles = () => spawnSync(join(copy, 'node_modules/.bin/tsc'), { cwd: copy }).status === 0;
+  if (!compiles()) throw new Error('the tree does not compile as it is');
   for (const test of tests) {
     const failure = await firstFailure(copy, test);
     if (failure) throw new Error(`${test} fails as it is: ${failure}`);
   }
 
   const drawn = new Random(Number(seed)).shuffle(findMutants(source));
-  console.log(
-    `${path}: ${drawn.length} places to break, ${count} of them tried, seen by ${tests.map((name) => basename(name, '.test.ts')).join(', ')}`,
-  );
+  console.log(`${path}: ${drawn.length} places to break, ${count} of them tried, seen by ${tests.join(', ')}`);
   let [killed, survived] = [0, 0];
   for (const { what, start, end, text } of drawn) {
     if (killed + survived >= Number(count)) break;
     writeFileSync(join(copy, path), source.slice(0, start) + text + source.slice(end));
-    if (!compiles(copy)) continue;
+    if (!compiles()) continue;
     const place = `${path}:${source.slice(0, start).split('\n').length}`;
     let failure: string | undefined;
-    for (const test of tests) {
-      failure = await firstFailure(copy, test);
-      if (failure === undefined) continue;
-      console.log(`killed    ${place}  ${what}  (${basename(test, '.test.ts')}: ${failure})`);
-      break;
-    }
-    if (failure === undefined) {
-      survived++;
-      console.log(`SURVIVED  ${place}  ${what}: ${source.slice(start, end).trim()} -> ${text || 'nothing'}`);
-      console.log(`          ${lineAt(source, start).trim()}`);
-    } else killed++;
+    for (const test of tests) failure ??= await firstFailure(copy, test);
+    if (failure === undefined) survived++;
+    else killed++;
+    const change = `${source.slice(start, end).trim()} -> ${text || 'nothing'}\n          ${lineAt(source, start).trim()}`;
+    console.log(failure ? `killed    ${place}  ${what}  (${failure})` : `SURVIVED  ${place}  ${what}: ${change}`);
   }
   console.log(`${path}: ${killed} of ${killed + survived} killed`);
 }
