@@ -238,8 +238,11 @@ function rootCertificates(): readonly string[] {
   return getCACertificates?.('default') ?? tls.rootCertificates;
 }
 
-/** As the `aws` command finds it (Python's urllib): lower case first, and NO_PROXY's names stand for their subdomains too. */
-function findProxy(url: URL, env: Environment, variable: string): URL | undefined {
+/**
+ * As the `aws` command finds it (Python's urllib): lower case first, and NO_PROXY's names stand for their subdomains too.
+ * @throws UserError `config` for what is no URL
+ */
+export function findProxy(url: URL, env: Environment, variable: string): URL | undefined {
   const proxy = env[variable.toLowerCase()] ?? env[variable];
   if (!proxy) return undefined;
   const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];

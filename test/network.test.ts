@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import * as tls from 'node:tls';
+import { findProxy } from '../lib/sts';
 import { type Certificate, expire, makeCertificate } from './helpers/certificate';
 import {
   again,
@@ -191,17 +192,17 @@ describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => 
     });
   }
 
-  test('AWS_CA_BUNDLE and ca_bundle say whom to trust, with a leading ~', async (t) => {
+  test('AWS_CA_BUNDLE says whom to trust', async (t) => {
     const sts = await startStsFor(t, certificate);
     const { home } = await makeScene(t, simple);
-    writeFileSync(join(home.path, 'company.pem'), certificate.cert);
-    for (const how of [{ env: { AWS_CA_BUNDLE: '~/company.pem' } }, { config: 'ca_bundle = ~/company.pem\n' }]) {
-      home.writeConfig(simple.config + (how.config ?? ''));
-      sts.forgetCodes();
-      const { status, stderr } = await run(['foobar'], { sts, home, env: how.env ?? {}, stdin: typed() });
-      assert.equal(stderr, '');
-      assert.equal(status, 0);
-    }
+    const { status, stderr } = await run(['foobar'], {
+      sts,
+      home,
+      env: { AWS_CA_BUNDLE: certificate.path },
+      stdin: typed(),
+    });
+    assert.equal(stderr, '');
+    assert.equal(status, 0);
   });
 
   test('AWS_CA_BUNDLE is trusted beside those whom Node trusts by itself', async (t) => {
@@ -248,67 +249,24 @@ describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => 
   const wants = 'bob:correct horse';
   const login = 'bob:correct%20horse';
 
-  interface Row {
-    readonly proxy?: ProxyOptions;
-    readonly host?: string;
-    readonly plain?: boolean;
-    env(proxy: { url: string; host: string; tls: string }, port: string): Record<string, string>;
-    /** Past the proxy; otherwise through it. */
-    readonly direct?: boolean;
-  }
-  const exempt = (variable: string, value: string, host = 'localhost'): Row => ({
-    host,
-    direct: true,
-    env: ({ url }, port) => ({ HTTPS_PROXY: url, [variable]: value.replace('PORT', port) }),
-  });
-  const ways: Readonly<Record<string, Row>> = {
-    HTTPS_PROXY: { env: ({ url }) => ({ HTTPS_PROXY: url }) },
-    https_proxy: { env: ({ url }) => ({ https_proxy: url }) },
-    'HTTP_PROXY without TLS': { plain: true, env: ({ url }) => ({ HTTP_PROXY: url }) },
-    'http_proxy without TLS': { plain: true, env: ({ url }) => ({ http_proxy: url }) },
-    'a proxy without a scheme': { env: ({ host }) => ({ HTTPS_PROXY: host }) },
-    'a password': { proxy: { wants }, env: ({ host }) => ({ HTTPS_PROXY: `${login}@${host}` }) },
-    'a password without TLS': {
-      plain: true,
-      proxy: { wants },
-      env: ({ host }) => ({ HTTP_PROXY: `http://${login}@${host}` }),
-    },
-    'a % in a password': { proxy: { wants: 'bob:100%' }, env: ({ host }) => ({ HTTPS_PROXY: `bob:100%25@${host}` }) },
-    'lower case before upper case': {
-      env: ({ url }) => ({
-        https_proxy: url,
-        HTTPS_PROXY: 'http://127.0.0.1:1',
-        no_proxy: 'example.com',
-        NO_PROXY: '*',
-      }),
-    },
-    'lower case that is empty': { direct: true, env: ({ url }) => ({ https_proxy: '', HTTPS_PROXY: url }) },
-    'HTTPS_PROXY without TLS': { direct: true, plain: true, env: ({ url }) => ({ HTTPS_PROXY: url }) },
-    'HTTP_PROXY with TLS': { direct: true, env: ({ url }) => ({ HTTP_PROXY: url }) },
-    'NO_PROXY without TLS': {
-      direct: true,
-      plain: true,
-      env: ({ url }) => ({ HTTP_PROXY: url, NO_PROXY: '127.0.0.1' }),
-    },
-    'NO_PROXY: the host': exempt('NO_PROXY', 'localhost'),
-    'no_proxy: the host': exempt('no_proxy', 'localhost'),
-    'NO_PROXY: the host among others': exempt('NO_PROXY', 'example.com, LOCALHOST ,example.org'),
-    'NO_PROXY: the host and its port': exempt('NO_PROXY', 'localhost:PORT'),
-    'NO_PROXY: all': exempt('NO_PROXY', '*'),
-    // as in Python, a suffix is compared by its letters, so that an address has some, too
-    'NO_PROXY: a suffix': exempt('NO_PROXY', '0.0.1', '127.0.0.1'),
-    'NO_PROXY: a suffix with a dot': exempt('NO_PROXY', '.0.0.1', '127.0.0.1'),
-    'NO_PROXY: another port': { ...exempt('NO_PROXY', 'localhost:1'), direct: false },
-    'NO_PROXY: half a word': { ...exempt('NO_PROXY', 'host,local'), direct: false },
-    'NO_PROXY: nothing': { ...exempt('NO_PROXY', ' , '), direct: false },
-  };
-  for (const [name, { proxy: options, host, plain, env, direct }] of Object.entries(ways)) {
-    test(`${name}: the call goes ${direct ? 'past' : 'through'} the proxy`, async (t) => {
-      const sts = plain ? await startStsFor(t) : await startStsFor(t, certificate, host);
+  const through: readonly (readonly [
+    string,
+    boolean,
+    ProxyOptions,
+    (proxy: { url: string; host: string }) => Record<string, string>,
+  ])[] = [
+    ['with TLS', true, {}, ({ url }) => ({ HTTPS_PROXY: url })],
+    ['without TLS', false, {}, ({ url }) => ({ HTTP_PROXY: url })],
+    ['with TLS, with a password', true, { wants }, ({ host }) => ({ https_proxy: `${login}@${host}` })],
+    ['without TLS, with a password', false, { wants }, ({ host }) => ({ http_proxy: `http://${login}@${host}` })],
+    ['with a % in the password', true, { wants: 'bob:100%' }, ({ host }) => ({ HTTPS_PROXY: `bob:100%25@${host}` })],
+  ];
+  for (const [name, secure, options, env] of through) {
+    test(`a call ${name} goes through the proxy`, async (t) => {
+      const sts = await startStsFor(t, secure ? certificate : undefined);
       const proxy = await startProxy(t, options);
-      const { port, host: address } = new URL(sts.url);
-      await exchange(t, sts.url, { ...trust, env: env({ ...proxy, tls: '' }, port) });
-      assert.deepEqual(proxy.targets, direct ? [] : [plain ? `${sts.url}/` : address]);
+      await exchange(t, sts.url, { ...trust, env: env(proxy) });
+      assert.deepEqual(proxy.targets, [secure ? new URL(sts.url).host : `${sts.url}/`]);
     });
   }
 
@@ -361,34 +319,52 @@ describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => 
     });
   }
 
-  test('a proxy for plain calls that wants a password: the hint names its own variable', async (t) => {
-    const sts = await startStsFor(t);
-    const { url, host } = await startProxy(t, { wants });
-    const [, message, hint] = await refusalOf(exchange(t, sts.url, { env: { HTTP_PROXY: url } }));
-    assert.equal(message, `the proxy ${host} wants another password (407)`);
-    assert.match(hint ?? '', /^set HTTP_PROXY=/);
-  });
-
   test('a proxy that is not there: the error names it, without its password', async (t) => {
     const host = `127.0.0.1:${await findQuietPort()}`;
     const env = { HTTPS_PROXY: `http://bob:correct-horse-battery@${host}` };
     const words = ['network', `the proxy ${host} refused the connection`, again];
     assert.deepEqual(await refusalOf(exchange(t, 'https://localhost:1', { env }), 'correct-horse-battery'), words);
   });
+});
 
-  test('a proxy whose name nobody knows', async (t) => {
-    const env = { HTTPS_PROXY: 'http://proxy.refresh-mfa.invalid:3128' };
-    const words = ['network', 'cannot find the proxy proxy.refresh-mfa.invalid:3128: no network or DNS', again];
-    assert.deepEqual(await refusalOf(exchange(t, 'https://localhost:1', { env })), words);
-  });
+describe('which proxy', () => {
+  const bob = 'bob:correct-horse';
+  const rows: readonly (readonly [string, Record<string, string>, string | undefined])[] = [
+    ['https://sts', {}, undefined],
+    ['https://sts', { HTTPS_PROXY: 'http://p:1' }, 'http://p:1/'],
+    ['https://sts', { https_proxy: `https://${bob}@p` }, `https://${bob}@p/`],
+    ['http://sts', { HTTP_PROXY: `${bob}@p:1` }, `http://${bob}@p:1/`],
+    ['http://sts', { http_proxy: 'p' }, 'http://p/'],
+    ['http://sts', { HTTPS_PROXY: 'p' }, undefined],
+    ['https://sts', { HTTP_PROXY: 'p', ALL_PROXY: 'p' }, undefined],
+    ['https://sts', { https_proxy: 'p', HTTPS_PROXY: 'q', no_proxy: 'example.com', NO_PROXY: '*' }, 'http://p/'],
+    ['https://sts', { https_proxy: '', HTTPS_PROXY: 'q' }, undefined],
+    ...[
+      'sts.example.com',
+      '.example.com',
+      'example.com',
+      'com',
+      '*',
+      'a, STS.example.com ,b',
+      'sts.example.com:443',
+    ].map((names) => ['https://sts.example.com', { HTTPS_PROXY: 'p', NO_PROXY: names }, undefined] as const),
+    ...['example.com:8443', 'xample.com', 'sts', 'sts.example.com:444', ' , ', ''].map(
+      (names) => ['https://sts.example.com', { HTTPS_PROXY: 'p', NO_PROXY: names }, 'http://p/'] as const,
+    ),
+    // as in Python, a suffix is compared by its letters
+    ['http://127.0.0.1:80', { http_proxy: 'p', no_proxy: '0.0.1' }, undefined],
+    ['http://127.0.0.1:8080', { http_proxy: 'p', no_proxy: '127.0.0.1:8080' }, undefined],
+    ['http://sts', { http_proxy: 'p', no_proxy: 'sts:80' }, undefined],
+  ];
+  for (const [url, env, proxy] of rows) {
+    test(`${url}, ${JSON.stringify(env)}: ${proxy ?? 'none'}`, () => {
+      const variable = url.startsWith('https') ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+      assert.equal(findProxy(new URL(url), env, variable)?.href, proxy);
+    });
+  }
 
-  for (const value of [
-    'http://:://',
-    'socks5://127.0.0.1:1080',
-    'bob:correct-horse-100%@proxy',
-    'http://bob:%zz@p:1',
-  ]) {
-    test(`HTTPS_PROXY = ${value} is refused before anything is sent`, async (t) => {
+  for (const value of ['http://:://', 'socks5://127.0.0.1:1080', `${bob}-100%@proxy`, 'http://bob:%zz@p:1']) {
+    test(`HTTPS_PROXY=${value}: refused before anything is sent`, async (t) => {
       assert.deepEqual(
         await refusalOf(open(t, 'https://localhost:1', { env: { HTTPS_PROXY: value } }), 'correct-horse'),
         [
@@ -399,18 +375,4 @@ describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => 
       );
     });
   }
-
-  test('bundles that cannot be used are refused before anything is asked', async (t) => {
-    const sts = await startStsFor(t, certificate);
-    const { home } = await makeScene(t, simple);
-    writeFileSync(join(home.path, 'empty.pem'), '');
-    for (const file of ['nowhere', 'empty']) {
-      const env = { AWS_CA_BUNDLE: `~/${file}.pem` };
-      const { status, stderr } = await run(['foobar'], { sts, home, env, stdin: 'open' });
-      assert.match(stderr, new RegExp(`^refresh-mfa: error: [^\n]*~/${file}\\.pem`));
-      assert.equal(status, 2);
-    }
-    assert.equal(sts.connections, 0);
-    assert.equal(readFileSync(home.credentialsPath, 'utf8'), simple.credentials);
-  });
 });
