@@ -18,8 +18,8 @@ export interface Surroundings {
   readonly program?: Command;
 }
 
-/** `stdin` is written and closed; 'open' is a pipe that stays open and silent; without it, /dev/null. */
 export interface RunOptions extends Surroundings {
+  /** Written and closed; 'open' is a pipe that stays open and silent; without it, /dev/null. */
   readonly stdin?: string | 'open';
   /** More that must not show, such as codes. */
   readonly secrets?: readonly string[];
@@ -55,15 +55,8 @@ export function command(): Command {
 
 /** The environment of a child, in which nothing of the test's own is left but PATH. */
 export function environment({ home, sts, env }: Surroundings): Record<string, string> {
-  return {
-    HOME: home.path,
-    USERPROFILE: home.path,
-    PATH: process.env.PATH ?? '',
-    TZ: 'UTC',
-    LANG: 'C.UTF-8',
-    ...(sts && { AWS_ENDPOINT_URL_STS: sts.url }),
-    ...env,
-  };
+  const own = { HOME: home.path, PATH: process.env.PATH ?? '', TZ: 'UTC', LANG: 'C.UTF-8' };
+  return { ...own, ...(sts && { AWS_ENDPOINT_URL_STS: sts.url }), ...env };
 }
 
 /** Runs the program to its end. Rejects when that takes too long, or when it printed a secret. */
@@ -83,53 +76,45 @@ export function start(args: readonly string[], options: RunOptions): Running {
     env: environment(options),
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  // A program may end without having read all of it.
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      output[stream] += text;
+    });
+  }
+  // a program may end without having read all of it
   child.stdin?.on('error', () => {});
   if (stdin !== undefined && stdin !== 'open') child.stdin?.end(stdin);
 
   const done = new Promise<Result>((fulfil, reject) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL');
-      // A grandchild that holds the pipes open must not hold up the test, and ends with its standard input.
-      child.stdin?.destroy();
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-      reject(new Error(`still running after ${limitMs} ms\nstdout: ${stdout}\nstderr: ${stderr}`));
-    }, limitMs);
-    child.on('error', (error) => {
-      clearTimeout(late);
-      reject(error);
-    });
+      // a grandchild that holds the pipes open must not hold up the test, and ends with its standard input
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+      reject(new Error(`still running after ${limitMs} ms\nstdout: ${output.stdout}\nstderr: ${output.stderr}`));
+    }, limitMs).unref();
+    child.on('error', reject);
     child.on('close', (status, signal) => {
       clearTimeout(late);
-      const result = { status, signal, stdout, stderr, ms: performance.now() - began };
       try {
-        assertNoSecrets(result, new Map([...secrets, ...secretsOf(options)]));
-        if (status !== 0) assertNoStackTrace(result);
-        fulfil(result);
+        assertNoSecrets(output, new Map([...secrets, ...secretsOf(options)]));
+        const all = `${output.stdout}\n${output.stderr}`;
+        if (status !== 0 && /^ {4}at /m.test(all)) throw new Error(`a stack trace was printed\n${all}`);
+        fulfil({ status, signal, ...output, ms: performance.now() - began });
       } catch (error) {
         reject(error);
       }
     });
   });
-  return { child, done, output: () => ({ stdout, stderr }) };
+  return { child, done, output: () => ({ ...output }) };
 }
 
 /** Every secret that could show, with what it is: those of the two files as they are now, and those of the STS. */
 export function secretsOf({ home, sts, env = {} }: Surroundings): Map<string, string> {
   const secrets = new Map<string, string>();
   for (const secret of sts?.secrets ?? []) secrets.set(secret, 'a secret access key or session token of the STS');
-  const files = [home.configPath, home.credentialsPath, env.AWS_CONFIG_FILE, env.AWS_SHARED_CREDENTIALS_FILE];
-  for (const file of files) {
-    const text = file === undefined ? '' : readIfReadable(file.replace(/^~(?=\/)/, home.path));
+  for (const file of [home.configPath, home.credentialsPath, env.AWS_CONFIG_FILE, env.AWS_SHARED_CREDENTIALS_FILE]) {
+    const text = readIfReadable((file ?? '').replace(/^~(?=\/)/, home.path));
     const values = /^\s*(aws_secret_access_key|aws_session_token|aws_security_token)\s*[=:]\s*["']?([^\s"']+)/gim;
     for (const [, key = '', value = ''] of text.matchAll(values)) secrets.set(value, `a value of ${key.toLowerCase()}`);
   }
@@ -137,30 +122,23 @@ export function secretsOf({ home, sts, env = {} }: Surroundings): Map<string, st
 }
 
 /** Throws, naming the stream and the kind of secret but never the secret. Codes count only where no digit adjoins. */
-export function assertNoSecrets(output: Output, secrets: ReadonlyMap<string, string>): void {
-  for (const [stream, text] of Object.entries({ stdout: output.stdout, stderr: output.stderr })) {
-    for (const [secret, kind] of secrets) {
-      if (isShown(secret, text)) throw new Error(`${stream} shows ${kind}`);
-    }
+export function assertNoSecrets({ stdout, stderr }: Output, secrets: ReadonlyMap<string, string>): void {
+  for (const [stream, text] of Object.entries({ stdout, stderr })) {
+    for (const [secret, kind] of secrets) if (isShown(secret, text)) throw new Error(`${stream} shows ${kind}`);
   }
 }
 
 function isShown(secret: string, text: string): boolean {
   if (/^\d{6}$/.test(secret)) return new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text);
-  // What is shorter is a stand-in that ordinary words may contain.
+  // what is shorter is a stand-in that ordinary words may contain
   return secret.length >= 16 && text.includes(secret);
 }
 
-function assertNoStackTrace({ stdout, stderr }: Output): void {
-  if (/^ {4}at /m.test(`${stdout}\n${stderr}`)) throw new Error(`a stack trace was printed\n${stdout}\n${stderr}`);
-}
-
 function codesOf(args: readonly string[], stdin = ''): string[] {
-  const given = args.flatMap((arg, index) => {
-    if (arg === '-t' || arg === '--token-code') return [args[index + 1] ?? ''];
-    return [/^(?:-t|--token-code=)(.+)$/.exec(arg)?.[1] ?? ''];
-  });
-  return [...given, ...stdin.split('\n')].flatMap((text) => text.replace(/\s/g, '').match(/(?<!\d)\d{6}(?!\d)/g) ?? []);
+  const given = args.map((arg, index) =>
+    /^(-t|--token-code)$/.test(arg) ? args[index + 1] : /^(?:-t|--token-code=)(.+)$/.exec(arg)?.[1],
+  );
+  return [...given, stdin].flatMap((text) => text?.replace(/[^\S\n]/g, '').match(/(?<!\d)\d{6}(?!\d)/g) ?? []);
 }
 
 function readIfReadable(file: string): string {
