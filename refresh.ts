@@ -7,7 +7,7 @@ import { isatty } from 'node:tty';
 import { type Cure, findCure, findNotes, findRemedies } from './lib/advice';
 import { type Args, explainHabit, help, options, parse } from './lib/args';
 import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
-import { few, type Patch, shellWord, UserError } from './lib/errors';
+import { few, shellWord, UserError } from './lib/errors';
 import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
@@ -17,14 +17,15 @@ import * as profiles from './lib/profiles';
 import * as report from './lib/report';
 import { checkSession, clear, write } from './lib/session';
 import type { Environment } from './lib/shell';
-import { openStreams } from './lib/streams';
+import { openStream } from './lib/streams';
 
 type RefreshArgs = Extract<Args, { mode: 'refresh' }>;
 type CheckArgs = Extract<Args, { mode: 'check' }>;
 
 const env: Environment = { ...process.env };
 const home = homedir();
-const { print, printError } = openStreams(process.stdout, process.stderr, env.NO_COLOR);
+const print = openStream(process.stdout, env.NO_COLOR);
+const printError = openStream(process.stderr, env.NO_COLOR);
 const ended = new AbortController();
 /** What went wrong; each is printed when it happens, and the run goes on with the next profile. */
 const failures: unknown[] = [];
@@ -44,8 +45,8 @@ async function main(): Promise<void> {
   if (args.mode === 'help') return print(help());
   if (args.mode === 'version') return print(`${readVersion()}\n`);
   if (args.mode === 'completion' && args.shell !== 'names') {
-    const { script } = await import('./lib/completion');
-    return print(script(args.shell, options));
+    const { scripts } = await import('./lib/completion');
+    return print(scripts[args.shell](options));
   }
   if (args.mode === 'check') return check(args);
   const files = readFiles(env, home);
@@ -139,17 +140,17 @@ function printNotes(files: Files, session: SessionProfile, withPatch: boolean): 
   if (notes.length === 0 || !withPatch) return;
   const cure = findCure(files, session, env);
   for (const remedy of findRemedies(files, session)) printError(`hint: ${remedy}\n`);
-  if (cure) printError(report.patchText(makePatch(files, `--check ${report.typed([session.name])}`, cure)));
+  if (cure) printError(makePatch(files, `--check ${report.typed([session.name])}`, cure));
 }
 
-function makePatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): Patch {
+function makePatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): string {
   const isReachable = [config, credentials].every((document) => readIsPatchable(document, home));
   // without -V none, the patch of macOS and BSD leaves the old file as credentials.orig
   const patch = process.platform === 'linux' ? 'patch' : 'patch -V none';
   const apply = isReachable
     ? `to apply it: refresh-mfa ${args} 2>&1 | ${patch} -p0 -d ~`
     : 'edit the files by hand: patch does not follow links or leave the home folder';
-  return { summary, diff, apply };
+  return `hint: ${summary}\n${diff}hint: ${apply}\n`;
 }
 
 function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
@@ -159,7 +160,7 @@ function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly 
 }
 
 function makeRun(sessions: readonly SessionProfile[], target: Target): report.Run {
-  return { now: Date.now(), path: target.shown, width: report.widest(sessions.map(({ name }) => name)) };
+  return { now: Date.now(), path: target.shown, width: Math.max(...sessions.map(({ name }) => name.length)) };
 }
 
 async function clearAll(files: Files, sessions: readonly SessionProfile[]): Promise<void> {
@@ -202,7 +203,7 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
       const ca = identity.caBundle === undefined ? undefined : readBundle(identity.caBundle, env, home);
       plans.push({ identity, duration: args.duration ?? identity.duration, ca, codes: makeSource(identity) });
     } catch (error) {
-      fail(addCure(error, files, session, args));
+      failWithCure(error, files, session, args);
     }
   }
   const planned = plans.map(({ identity }) => identity.session);
@@ -238,19 +239,20 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
   if (written && hiding.length > 0) printNote(`environment keys override your profiles: unset ${hiding.join(' ')}`);
 }
 
-/** The error of a layout, with the patch that cures it where there is one. */
-function addCure(
+/** Behind the error of a layout, the patch that cures it where there is one. */
+function failWithCure(
   error: unknown,
   files: Files,
   session: SessionProfile,
   { profiles, serialNumber }: RefreshArgs,
-): unknown {
+): void {
   const cure = error instanceof UserError && error.code === 'config' && findCure(files, session, env, serialNumber);
-  if (!cure) return error;
+  const isOnly = profiles.length <= 1;
   const device = serialNumber === undefined ? '' : `--serial-number ${shellWord(serialNumber)} `;
   const words = device + report.typed([session.name]);
-  if (profiles.length > 1) return new UserError('config', error.message, `for the edits: refresh-mfa ${words}`);
-  return new UserError('config', error.message, [], makePatch(files, words, cure));
+  const hint = isOnly ? [] : `for the edits: refresh-mfa ${words}`;
+  fail(cure ? new UserError('config', error.message, hint) : error);
+  if (cure && isOnly) printError(makePatch(files, words, cure));
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -6,7 +6,7 @@ import { closest, UserError } from './errors';
 export type Args = Readonly<
   | { mode: 'help' }
   | { mode: 'version' }
-  | { mode: 'completion'; shell: Shell }
+  | { mode: 'completion'; shell: (typeof shells)[number] }
   | { mode: 'check'; profiles: readonly string[]; within: number; json: boolean; notify: boolean }
   | { mode: 'clear'; profiles: readonly string[] }
   | {
@@ -22,7 +22,6 @@ export type Args = Readonly<
 
 /** `names` is what the three scripts call: it prints the profiles to complete with. */
 const shells = ['bash', 'zsh', 'fish', 'names'] as const;
-export type Shell = (typeof shells)[number];
 
 /** `value` is the name of its value in the help; an option without one is a switch. */
 export type Option = Readonly<{ name: string; short?: string; value?: string; help: string }>;
@@ -78,11 +77,13 @@ export function parse(argv: readonly string[]): Args {
   if (within === undefined) throw usage('--within must be a time up to 36h', 'write it as 900 (seconds), 15m or 2h');
   if (mode === 'check') return { mode, profiles, within, json: given.has('json'), notify: given.has('notify') };
 
-  const [ifNeeded, tokenCode, typed] = [given.has('if-needed'), given.get('token-code'), given.get('duration')];
+  const ifNeeded = given.has('if-needed');
   if (given.has('within') && !ifNeeded) throw usage('--within requires --check or --if-needed');
+  const tokenCode = given.get('token-code');
   if (tokenCode !== undefined && profiles.length > 1) {
     throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
   }
+  const typed = given.get('duration');
   const duration = typed === undefined ? undefined : parseDuration(typed);
   return { mode, profiles, duration, tokenCode, serialNumber: given.get('serial-number'), ifNeeded, within };
 }
@@ -107,9 +108,8 @@ function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>
     const option = all.find((option) => option.name === name);
     if (!option) throw explainOption(rawName, argv[index] ?? rawName);
     if (!option.value && value !== undefined) throw usage(`${rawName} takes no value`);
-    if (option.value && (value === undefined || (!inlineValue && /^-./.test(value)))) {
-      throw usage(`${rawName} needs a value`);
-    }
+    const lacksValue = value === undefined || (!inlineValue && /^-./.test(value));
+    if (option.value && lacksValue) throw usage(`${rawName} needs a value`);
     if (name === 'profile') profiles.add(value ?? '');
     else given.set(option === seconds ? 'duration' : name, value ?? '');
   }

@@ -11,18 +11,16 @@ export function namesText(names: Iterable<string>): string {
   return plain.map((name) => `${name}\n`).join('');
 }
 
-/** The completion script of a shell: options and profile names, and nothing where another value is expected. */
-export function script(shell: 'bash' | 'zsh' | 'fish', options: readonly Option[]): string {
-  return { bash, zsh, fish }[shell](options);
-}
+/** The completion scripts: options and profile names, and nothing where another value is expected. */
+export const scripts = { bash, zsh, fish };
 
 // Bash 3.2, which Macs have, cuts words otherwise than later ones: so the line is cut here, and $2 only says which end of the
 // word will be replaced.
 function bash(options: readonly Option[]): string {
-  const isFree = ({ name, value }: Option) => value && name !== 'profile' && name !== 'completion';
-  const free = options.filter(isFree).map(({ name }) => `--${name}`);
-  const letters = options.filter(isFree).map(({ short = '' }) => short);
-  const switches = options.map(({ short = '', value }) => (value ? '' : short));
+  const free = options.filter(({ name, value }) => value && name !== 'profile' && name !== 'completion');
+  const long = free.map(({ name }) => `--${name}`).join('|');
+  const switches = options.filter(({ value }) => !value);
+  const letters = (some: readonly Option[]) => some.map(({ short }) => short).join('');
   const words = options.flatMap(({ name, short }) => [`--${name}`, ...(short ? [`-${short}`] : [])]);
   return `# bash completion of refresh-mfa; in ~/.bashrc: eval "$(refresh-mfa --completion bash)"
 _refresh_mfa() {
@@ -35,7 +33,7 @@ _refresh_mfa() {
   [[ $word == *"$2" ]] || return
   if [[ " \${before[*]} " == *' -- '* ]]; then list=$(${getNames})
   elif [[ $previous == --completion ]]; then list='${shells}'
-  elif [[ $previous =~ ^(${free.join('|')}|-[${switches.join('')}]*[${letters.join('')}])$ ]]; then return
+  elif [[ $previous =~ ^(${long}|-[${letters(switches)}]*[${letters(free)}])$ ]]; then return
   elif [[ $word == -* ]]; then list='${words.join(' ')}'
   else list=$(${getNames})
   fi
@@ -51,11 +49,10 @@ function zsh(options: readonly Option[]): string {
   const actions: Readonly<Record<string, string>> = { completion: `(${shells})`, profile: '_refresh-mfa_names' };
   const specs = options.map(({ name, short, value, help }) => {
     const action = value ? `:${value}:${actions[name] ?? ' '}` : '';
-    const rest = `'[${help}]${action}'`;
-    const [plus, equals] = value ? ['+', '='] : ['', ''];
-    if (!short) return `--${name}${equals}${rest}`;
+    const long = `--${name}${value ? '=' : ''}`;
     const once = name === 'profile' ? '*' : `(-${short} --${name})`;
-    return `'${once}'{-${short}${plus},--${name}${equals}}${rest}`;
+    const typed = short ? `'${once}'{-${short}${value ? '+' : ''},${long}}` : long;
+    return `${typed}'[${help}]${action}'`;
   });
   return `#compdef refresh-mfa
 # zsh completion of refresh-mfa; in ~/.zshrc, after compinit: eval "$(refresh-mfa --completion zsh)"

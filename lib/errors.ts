@@ -3,28 +3,18 @@
 /** `usage` and `config`: type or edit something (exit status 2). `file`, `network`, `aws`: not the person's doing (1). `interrupted`: 130. */
 export type ErrorCode = 'usage' | 'config' | 'file' | 'network' | 'aws' | 'interrupted';
 
-/** Edits that cure a layout: what they do, a unified diff, and how to apply it. */
-export interface Patch {
-  readonly summary: string;
-  readonly diff: string;
-  readonly apply: string;
-}
-
 /** The message says what is wrong and where; each hint says what to type or edit. */
 export class UserError extends Error {
+  override readonly name = 'UserError';
   readonly hints: readonly string[];
-  readonly patch: Patch | undefined;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
     hints: string | readonly string[] = [],
-    patch?: Patch,
   ) {
     super(message);
-    this.name = 'UserError';
-    this.hints = typeof hints === 'string' ? [hints] : hints;
-    this.patch = patch;
+    this.hints = [hints].flat();
   }
 }
 
@@ -52,12 +42,10 @@ export function printable(text: string): string {
 export function closest(name: string, candidates: Iterable<string>): string[] {
   const ranked = [...new Set(candidates)]
     .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
-    .filter(({ distance }) => distance <= Math.max(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance);
-  return ranked
-    .filter(({ distance }) => distance <= (ranked[0]?.distance ?? 0) + 1)
-    .slice(0, 3)
-    .map(({ other }) => other);
+  const limit = Math.min(Math.max(2, name.length / 3), (ranked[0]?.distance ?? 0) + 1);
+  const near = ranked.filter(({ distance }) => distance <= limit);
+  return near.slice(0, 3).map(({ other }) => other);
 }
 
 /** Levenshtein's distance, but a part of a name is close to the whole. */

@@ -1,21 +1,14 @@
 // Outcomes as lines for a person, as JSON, and as the exit status. Pure: lib/streams.ts makes the text printable and colors it.
-import { few, type Patch, shellWord, systemCode, UserError } from './errors';
+import { few, shellWord, systemCode, UserError } from './errors';
 import type { SessionProfile } from './profiles';
 import { type State, type Status, timestamp } from './session';
 import type { Part, Text } from './streams';
 
 /** A session profile, and what the credentials file says about its session. */
-export interface Checked {
-  readonly session: SessionProfile;
-  readonly status: Status;
-}
+export type Checked = Readonly<{ session: SessionProfile; status: Status }>;
 
 /** What the lines of one run share: the time in ms, the credentials file as shown, the length of the longest name. */
-export interface Run {
-  readonly now: number;
-  readonly path: string;
-  readonly width: number;
-}
+export type Run = Readonly<{ now: number; path: string; width: number }>;
 
 const statuses = { usage: 2, config: 2, file: 1, network: 1, aws: 1, interrupted: 130 } as const;
 
@@ -25,15 +18,11 @@ export function exitStatus(failures: readonly unknown[]): number {
   return all.includes(130) ? 130 : (all[0] ?? 0);
 }
 
-/** An error, its hints, and the patch that cures it. */
+/** An error and its hints. */
 export function errorText(error: unknown): string {
-  const { hints, patch } = error instanceof UserError ? error : { hints: [], patch: undefined };
+  const hints = error instanceof UserError ? error.hints : [];
   const lines = [`refresh-mfa: error: ${describe(error)}`, ...hints.map((hint) => `hint: ${hint}`)];
-  return `${lines.map(oneLine).join('\n')}\n${patch ? patchText(patch) : ''}`;
-}
-
-export function patchText({ summary, diff, apply }: Patch): string {
-  return `hint: ${summary}\n${diff}hint: ${apply}\n`;
+  return lines.map((line) => `${oneLine(line)}\n`).join('');
 }
 
 export function noteText(note: string): string {
@@ -54,10 +43,6 @@ function oneLine(text: string): string {
   return text.replace(/[\r\n\t]+/g, ' ');
 }
 
-export function widest(texts: readonly string[]): number {
-  return texts.reduce((width, { length }) => Math.max(width, length), 0);
-}
-
 function startLine({ name }: SessionProfile, { width }: Run): string {
   return `${oneLine(name)}:`.padEnd(width + 1);
 }
@@ -73,8 +58,8 @@ export function refreshedText(session: SessionProfile, expires: Date, lasts: num
 
 /** The line of a session that --if-needed left alone. */
 export function validText({ session, status }: Checked, run: Run): string {
-  const left = `(${span(status.secondsLeft ?? 0)} left)`;
-  return `${startLine(session, run)} session valid ${describeEnd(status, run.now)} ${left}\n`;
+  const left = span(status.secondsLeft ?? 0);
+  return `${startLine(session, run)} session valid ${describeEnd(status, run.now)} (${left} left)\n`;
 }
 
 /** `status` is what the file said before the session was removed. */
@@ -89,11 +74,10 @@ export function clearedText({ session, status }: Checked, run: Run): string {
 export function findGrantNotes(lasts: number, asked: number, clockAhead: number): string[] {
   const reason = lasts > 3600 ? '' : ': root user keys get one hour at most';
   const off = `${span(Math.abs(clockAhead))} ${clockAhead > 0 ? 'ahead of' : 'behind'} STS`;
-  const notes: string[] = [];
   // the end is cut to whole seconds
-  if (lasts < asked - 60) notes.push(`STS granted ${span(lasts)} instead of ${span(asked)}${reason}`);
-  if (clockAhead !== 0) notes.push(`this computer's clock is ${off}: set it, or --check is wrong`);
-  return notes;
+  const short = lasts < asked - 60 && `STS granted ${span(lasts)} instead of ${span(asked)}${reason}`;
+  const clock = clockAhead !== 0 && `this computer's clock is ${off}: set it, or --check is wrong`;
+  return [short, clock].filter((note) => note !== false);
 }
 
 /** The one line that stands for the notes when a section is new. */
@@ -107,7 +91,8 @@ const colors: Readonly<Record<State, Part['color']>> = { valid: 'green', due: 'y
 export function checkText(all: readonly Checked[], now: number): Text {
   const names = all.map(({ session }) => oneLine(session.name));
   const ends = all.map(({ status }) => describeEnd(status, now));
-  const [nameWidth, endWidth] = [widest(names), widest(ends)];
+  const nameWidth = Math.max(...names.map(({ length }) => length));
+  const endWidth = Math.max(...ends.map(({ length }) => length));
   return all.flatMap(({ status: { state, secondsLeft } }, row) => {
     const left = secondsLeft ? `${span(secondsLeft)} left` : '';
     const text = state === 'never' ? 'never refreshed' : state.padEnd(7);
@@ -142,13 +127,11 @@ const dueWords = { valid: '', due: 'is about to expire', expired: 'has expired',
 /** What --notify says: what is due and the command to type, and why the check failed. */
 export function reminder(due: readonly Checked[], failures: readonly unknown[]): string {
   const names = due.map(({ session }) => session.name);
-  const one = due.map(({ session, status }) => `the session of ${session.name} ${dueWords[status.state]}`);
-  const what = due.length > 1 ? `the sessions of ${few(names)} are due` : one[0];
-  const parts = [
-    what && `${what}: type refresh-mfa ${names.length > 5 ? '--check' : typed(names)}`,
-    failures.length > 0 && `the check failed: ${describe(failures[0])}`,
-  ];
-  return oneLine(parts.filter(Boolean).join('; '));
+  const [one] = due.map(({ session, status }) => `the session of ${session.name} ${dueWords[status.state]}`);
+  const what = due.length > 1 ? `the sessions of ${few(names)} are due` : one;
+  const type = `type refresh-mfa ${names.length > 5 ? '--check' : typed(names)}`;
+  const why = failures.length > 0 && `the check failed: ${describe(failures[0])}`;
+  return oneLine([what && `${what}: ${type}`, why].filter(Boolean).join('; '));
 }
 
 /** Names as arguments in a shell. */

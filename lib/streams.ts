@@ -4,29 +4,14 @@ import type { Writable } from 'node:stream';
 import { printable } from './errors';
 
 /** A colored part of a line; `plain` takes its place where no color is shown. */
-export interface Part {
-  readonly text: string;
-  readonly color: 'red' | 'green' | 'yellow';
-  readonly plain?: string;
-}
+export type Part = Readonly<{ text: string; color: keyof typeof codes; plain?: string }>;
 
 export type Text = string | readonly (string | Part)[];
-
-export interface Streams {
-  print(text: Text): void;
-  printError(text: Text): void;
-}
 
 const codes = { red: 31, green: 32, yellow: 33 };
 
 /** Color is shown on a terminal, unless the environment has a `NO_COLOR`. */
-export function openStreams(stdout: Stream, stderr: Stream, noColor: string | undefined): Streams {
-  return { print: open(stdout, noColor), printError: open(stderr, noColor) };
-}
-
-type Stream = Writable & { readonly isTTY?: boolean };
-
-function open(stream: Stream, noColor: string | undefined): (text: Text) => void {
+export function openStream(stream: Writable & { readonly isTTY?: boolean }, noColor: string | undefined) {
   stream.on('error', () => {});
   const colored = stream.isTTY && !noColor;
   const render = (part: string | Part) => {
@@ -34,7 +19,7 @@ function open(stream: Stream, noColor: string | undefined): (text: Text) => void
     if (!colored) return printable(part.plain ?? part.text);
     return `\x1b[${codes[part.color]}m${printable(part.text)}\x1b[39m`;
   };
-  return (text) => {
+  return (text: Text): void => {
     stream.write([text].flat().map(render).join(''));
   };
 }

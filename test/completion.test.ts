@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { options } from '../lib/args';
-import { namesText, script } from '../lib/completion';
+import { namesText, scripts } from '../lib/completion';
 import { makeHome } from './helpers/home';
 import { pathWith } from './helpers/programs';
 import { run } from './helpers/run';
@@ -34,7 +34,7 @@ function setUp(t: TestContext): Place {
   const home = makeHome(t);
   writeFileSync(join(home.path, 'names'), namesText(plain));
   writeFileSync(join(home.path, 'file-in-the-folder'), '');
-  for (const shell of shells) writeFileSync(join(home.path, `script.${shell}`), script(shell, options));
+  for (const shell of shells) writeFileSync(join(home.path, `script.${shell}`), scripts[shell](options));
   const tool = `[ "$*" = '--completion names' ] && exec cat ~/names
   printf '<%s>' "$@"
   echo .`;

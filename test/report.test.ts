@@ -67,15 +67,6 @@ describe('an error', () => {
     assert.equal(report.errorText(new UserError('aws', 'no')), 'refresh-mfa: error: no\n');
   });
 
-  test('is followed by its patch, to the byte, and by the command that applies it', () => {
-    const diff = '--- .aws/config\r\n+++ .aws/config\n@@ -1 +1 @@\n-[work]\n+[\twork]\n\\ No newline at end of file\n';
-    const apply = 'to apply it: refresh-mfa work 2>&1 | patch -p0 -d ~';
-    const patch = { summary: 'this mends it', diff, apply };
-    const said = `hint: this mends it\n${diff}hint: ${apply}\n`;
-    assert.equal(report.errorText(new UserError('config', 'wrong', [], patch)), `refresh-mfa: error: wrong\n${said}`);
-    assert.equal(report.patchText(patch), said);
-  });
-
   test('is one line, whatever the names in it; so is a note', () => {
     const error = new UserError('usage', 'no profile "a\nhint: rm -r ~\r\n\tb"', 'c\nd');
     assert.equal(report.errorText(error), 'refresh-mfa: error: no profile "a hint: rm -r ~ b"\nhint: c d\n');
@@ -148,11 +139,10 @@ describe('a session just granted', () => {
 });
 
 test('the names of one run are aligned', () => {
-  const width = report.widest(['foobar', 'acme', 'a\tb']);
   const lines = [
-    plain(report.refreshedText(makeSession('foobar'), new Date(noon), hour, { ...run, width })),
-    report.validText(check('acme', ending(hour)), { ...run, width }),
-    report.clearedText(check('a\tb', ending(hour)), { ...run, width }),
+    plain(report.refreshedText(makeSession('foobar'), new Date(noon), hour, run)),
+    report.validText(check('acme', ending(hour)), run),
+    report.clearedText(check('a\tb', ending(hour)), run),
   ];
   assert.equal(
     lines.join(''),

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { openStreams, type Text } from '../lib/streams';
+import { openStream, type Text } from '../lib/streams';
 
 /** What is printed to stdout. */
 function print(text: Text, isTTY: boolean, noColor?: string): string {
   const stdout = Object.assign(new PassThrough(), { isTTY });
-  openStreams(stdout, new PassThrough(), noColor).print(text);
+  openStream(stdout, noColor)(text);
   return stdout.read()?.toString() ?? '';
 }
 
@@ -45,24 +45,19 @@ test('color shows on a terminal, and never under NO_COLOR', () => {
   assert.equal(print(text, false), 'foobar dueexpired\n');
 });
 
-test('each text goes to its own stream, as one write', () => {
-  const [stdout, stderr] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })];
-  const streams = openStreams(stdout, stderr, undefined);
-  streams.print(['a', 'b\n']);
-  streams.printError('c\n');
+test('a text is one write', () => {
+  const stdout = new PassThrough({ objectMode: true });
+  openStream(stdout, undefined)(['a', 'b\n']);
   assert.equal(String(stdout.read()), 'ab\n');
   assert.equal(stdout.read(), null);
-  assert.equal(String(stderr.read()), 'c\n');
 });
 
 test('a stream that cannot be written is no error, once and again', async () => {
   const broken = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) });
-  const [stderr, closed] = [new PassThrough(), new Promise((resolve) => broken.on('close', resolve))];
-  const streams = openStreams(broken, stderr, undefined);
-  streams.print('a\n');
+  const closed = new Promise((resolve) => broken.on('close', resolve));
+  const print = openStream(broken, undefined);
+  print('a\n');
   await closed;
-  streams.print('b\n');
+  print('b\n');
   await new Promise(setImmediate);
-  streams.printError('c\n');
-  assert.equal(String(stderr.read()), 'c\n');
 });
