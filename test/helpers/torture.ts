@@ -41,21 +41,23 @@ const copies = [
   'credentials.refresh-mfa.bak',
   'credentials.12345',
   'credentials.refresh-mfa-backup/mine',
-  'credentials.refresh-mfa-00000000000000ff/mine',
+  'credentials.refresh-mfa.lock',
 ];
-const litter = /^credentials\.refresh-mfa-([0-9a-f]{16}|lock)$/;
 
+// takes signals as the tool does
 const script = `
 const { prepareTarget, saveCredentials } = require(process.argv[1]);
 const { splice } = require(process.argv[2]);
 const { writeSync } = require('node:fs');
 process.on('SIGXFSZ', () => {});
+process.once('SIGTERM', () => process.kill(process.pid, 'SIGTERM'));
 const [target, name, count] = [JSON.parse(process.argv[3]), process.argv[4], Number(process.argv[5])];
 (async () => {
   if (!process.env.UNPREPARED) await prepareTarget(target);
   for (let i = 0; i < count; i++) {
     await saveCredentials(target, (document) => splice(document, name + i, { k: name + i }));
     writeSync(1, name + i + '\\n');
+    await new Promise(setImmediate);
   }
 })().catch((error) => { writeSync(2, error.message + '\\n'); process.exitCode = 1; });`;
 
@@ -116,11 +118,15 @@ class Place {
     for (const copy of copies) {
       if (readFileSync(join(this.folder, copy), 'utf8') !== copy) throw new Error(`${copy} is gone`);
     }
-    for (const name of readdirSync(this.folder).filter(
-      (other) => litter.test(other) && !copies.some((copy) => copy.startsWith(other)),
-    )) {
+    for (const name of this.litter()) {
       if ((statSync(join(this.folder, name)).mode & 0o777) !== 0o700) throw new Error(`others can read ${name}`);
     }
+  }
+
+  /** What runs left. */
+  litter(): string[] {
+    const isOurs = (name: string) => /-(\w{6}|lock)$/.test(name) && !copies.some((copy) => copy.startsWith(name));
+    return readdirSync(this.folder).filter(isOurs);
   }
 
   remove(): void {
@@ -143,14 +149,15 @@ async function inPlaces(rounds: number, work: (place: Place, round: number) => P
   }
 }
 
-const signals = ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const;
+// no SIGHUP: under nohup it is ignored
+const signals = ['SIGKILL', 'SIGTERM'] as const;
 const noSignals = () => process.platform === 'win32' && 'Windows has no signals';
 
 const killed: Scenario = {
   name: 'a writer that is killed leaves a whole file, and the next one works at once or after the lock has gone stale',
   skip: noSignals,
   async run(random, { rounds, writers }) {
-    const counts = { killed: 0, 'with a lock left': 0, 'with a draft left': 0 };
+    const counts = { killed: 0, 'with a lock left': 0, 'with a folder left': 0 };
     await inPlaces(rounds * writers, async (place, round) => {
       const writer = place.start('p', 1000);
       await writer.started;
@@ -158,10 +165,10 @@ const killed: Scenario = {
       writer.child.kill(signals[round % signals.length]);
       const { said } = await writer.done;
       place.check(said, 1);
-      const left = readdirSync(place.folder).filter((name) => litter.test(name));
+      const left = place.litter();
       counts.killed++;
       if (left.some((name) => name.endsWith('lock'))) counts['with a lock left']++;
-      if (left.length > 1) counts['with a draft left']++;
+      if (left.some((name) => !name.endsWith('lock'))) counts['with a folder left']++;
       const next = await place.start('next', 1).done;
       requireDone(next);
       place.check([...said, ...next.said], 1);
@@ -226,6 +233,32 @@ const inContainer = ['unshare', '--pid', '--fork'];
 const noContainer = () =>
   spawnSync('unshare', ['--pid', '--fork', 'true']).status !== 0 && 'unshare --pid is not permitted here';
 
+const foreign: Scenario = {
+  name: 'writers at once end with an error where the lock is not ours to take, and work once it is gone',
+  skip: () => process.platform === 'win32' && 'Windows has no such files',
+  async run(_, { rounds, writers, sections }) {
+    const makes = ['echo mine >"$0"', 'ln -s /nowhere "$0"', 'mkfifo "$0"', 'mkdir "$0" && echo mine >"$0/mine"'];
+    const counts = { refused: 0, 'sections written': 0 };
+    await inPlaces(rounds, async (place, round) => {
+      const lock = `${place.file}.refresh-mfa-lock`;
+      spawnSync('sh', ['-c', makes[round % makes.length] ?? '', lock]);
+      const list = () => String(spawnSync('ls', ['-lR', place.folder]).stdout);
+      const before = list();
+      const startAll = () => Array.from({ length: writers }, (_, index) => place.start(`p${index}-`, sections));
+      for (const { said, errors, status } of await Promise.all(startAll().map(({ done }) => done))) {
+        if (status !== 1 || said.length > 0 || !/refresh-mfa-lock is in the way/.test(errors)) {
+          throw new Error(`a writer ended with ${status}: ${errors}`);
+        }
+        counts.refused++;
+      }
+      if (list() !== before) throw new Error('something changed');
+      rmSync(lock, { recursive: true });
+      counts['sections written'] += await crowd(place, startAll(), alive);
+    });
+    return counts;
+  },
+};
+
 const full: Scenario = {
   name: 'a disk that is full at any byte of the new file leaves the old one',
   skip: () => spawnSync('prlimit', ['--fsize=1000', 'true']).status !== 0 && 'there is no prlimit',
@@ -252,5 +285,6 @@ export const scenarios: readonly Scenario[] = [
   makeCrowd('writers at once that are stopped for longer than a lock lives lose nothing', noSignals, [], stop),
   makeCrowd('writers at once of which half are killed lose nothing that was written', noSignals, [], kill),
   makeCrowd('writers at once with one process id, as in containers, lose nothing', noContainer, inContainer, alive),
+  foreign,
   full,
 ];
