@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Command } from './run';
-import { missing } from './which';
+import { find, missing } from './which';
 
 interface Trace {
   /** Words that programs were started with, and variables that they got on top of the tool's own. */
@@ -38,7 +38,7 @@ function findStrace(): string | false {
 
 /** The program with strace before it, which writes to `path`. */
 export function traced({ file, args }: Command, path: string): Command {
-  return { file: 'strace', args: [...options, '-o', path, '--', file, ...args] };
+  return { file: find('strace') ?? 'strace', args: [...options, '-o', path, '--', file, ...args] };
 }
 
 /** What a run may do with its secrets. */
