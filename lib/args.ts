@@ -43,16 +43,11 @@ export const options: readonly Option[] = [
   { name: 'version', short: 'V', help: 'print the version' },
 ];
 
-/** Accepted, since `aws` has it, but not listed. */
-const seconds: Option = { name: 'duration-seconds', value: 'time', help: '' };
-
 const modes = ['help', 'version', 'completion', 'check', 'clear'] as const;
 
-/** The options that go with each mode. */
-const allowed = {
-  completion: ['completion'],
-  check: ['check', 'within', 'json', 'notify'],
-  clear: ['clear'],
+/** The options that go with a mode; none go with the others. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  check: ['within', 'json', 'notify'],
   refresh: ['duration', 'token-code', 'serial-number', 'if-needed', 'within'],
 };
 
@@ -62,9 +57,9 @@ export function parse(argv: readonly string[]): Args {
   const mode = modes.find((name) => given.has(name)) ?? 'refresh';
   if (mode === 'help' || mode === 'version') return { mode };
 
-  const refused = [...given.keys()].find((name) => !allowed[mode].includes(name));
-  if (refused && mode !== 'refresh') throw usage(`--${refused} cannot be used with --${mode}`);
-  if (refused) throw usage(`--${refused} requires --check`);
+  const refused = [...given.keys()].find((name) => name !== mode && !allowed[mode]?.includes(name));
+  const why = mode === 'refresh' ? 'requires --check' : `cannot be used with --${mode}`;
+  if (refused) throw usage(`--${refused} ${why}`);
   if (mode === 'clear') return { mode, profiles };
   if (mode === 'completion') {
     const shell = shells.find((name) => name === given.get('completion'));
@@ -94,7 +89,8 @@ function usage(message: string, hint = 'see refresh-mfa --help'): UserError {
 
 /** The last value of each option ('' for a switch), and the profiles in the order typed, each once. */
 function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>; profiles: readonly string[] } {
-  const all = [...options, seconds];
+  // accepted, since `aws` has it, but not listed
+  const all: readonly Option[] = [...options, { name: 'duration-seconds', value: 'time', help: '' }];
   const config = all.map(({ name, short, value }) => {
     return [name, { type: value ? 'string' : 'boolean', ...(short && { short }) }] as const;
   });
@@ -111,7 +107,7 @@ function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>
     const lacksValue = value === undefined || (!inlineValue && /^-./.test(value));
     if (option.value && lacksValue) throw usage(`${rawName} needs a value`);
     if (name === 'profile') profiles.add(value ?? '');
-    else given.set(option === seconds ? 'duration' : name, value ?? '');
+    else given.set(name === 'duration-seconds' ? 'duration' : name, value ?? '');
   }
   return { given, profiles: [...profiles] };
 }

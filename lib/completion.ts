@@ -57,9 +57,8 @@ function zsh(options: readonly Option[]): string {
   return `#compdef refresh-mfa
 # zsh completion of refresh-mfa; in ~/.zshrc, after compinit: eval "$(refresh-mfa --completion zsh)"
 _refresh-mfa_names() {
-  local -a names expl
-  names=(\${(f)"$(${getNames})"})
-  _wanted profiles expl profile compadd -a names
+  local expl
+  _wanted profiles expl profile compadd - \${(f)"$(${getNames})"}
 }
 _refresh-mfa() {
   _arguments -s -S ${specs.join(' ')} '*:profile:_refresh-mfa_names'

@@ -6,14 +6,12 @@ export type ErrorCode = 'usage' | 'config' | 'file' | 'network' | 'aws' | 'inter
 /** The message says what is wrong and where; each hint says what to type or edit. */
 export class UserError extends Error {
   override readonly name = 'UserError';
+  readonly code: ErrorCode;
   readonly hints: readonly string[];
 
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    hints: string | readonly string[] = [],
-  ) {
+  constructor(code: ErrorCode, message: string, hints: string | readonly string[] = []) {
     super(message);
+    this.code = code;
     this.hints = [hints].flat();
   }
 }

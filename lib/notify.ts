@@ -12,16 +12,13 @@ export async function notify(text: string, platform: string, uid: number | undef
     platform === 'darwin'
       ? ['osascript', ['-e', 'on run argv', '-e', display, '-e', 'end run', shown]]
       : ['notify-send', ['--app-name=refresh-mfa', 'refresh-mfa', escapeMarkup(shown)]];
-  // a notifier that hangs must not hold cron
-  const options = { stdio: 'ignore', timeout: 10_000, env: { ...env, ...sessionBus(uid, env) } } as const;
-  await new Promise((done) => spawn(program, args, options).on('error', done).on('exit', done));
-}
-
-/** cron starts its jobs without the address of the desktop's bus, which systemd puts in a known place. */
-function sessionBus(uid: number | undefined, env: Environment): Record<string, string> {
-  if (env.DBUS_SESSION_BUS_ADDRESS || uid === undefined) return {};
+  // cron starts its jobs without the address of the desktop's bus, which systemd puts in a known place
   const socket = `${env.XDG_RUNTIME_DIR || `/run/user/${uid}`}/bus`;
-  return existsSync(socket) ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
+  const isUnknown = !env.DBUS_SESSION_BUS_ADDRESS && uid !== undefined && existsSync(socket);
+  const bus = isUnknown ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
+  // a notifier that hangs must not hold cron
+  const options = { stdio: 'ignore', timeout: 10_000, env: { ...env, ...bus } } as const;
+  await new Promise((done) => spawn(program, args, options).on('error', done).on('exit', done));
 }
 
 /** Notification servers read the body as markup, and notify-send undoes backslashes before that. */
