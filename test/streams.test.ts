@@ -4,11 +4,13 @@ import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { openStream, type Text } from '../lib/streams';
 
-/** What is printed to stdout. */
+/** What is printed, as one write. */
 function print(text: Text, isTTY: boolean, noColor?: string): string {
-  const stdout = Object.assign(new PassThrough(), { isTTY });
+  const stdout = Object.assign(new PassThrough({ objectMode: true }), { isTTY });
   openStream(stdout, noColor)(text);
-  return stdout.read()?.toString() ?? '';
+  const shown = String(stdout.read() ?? '');
+  assert.equal(stdout.read(), null);
+  return shown;
 }
 
 test('control characters become blanks; line ends and tabs stay', () => {
@@ -31,25 +33,12 @@ test('control characters become blanks; line ends and tabs stay', () => {
 });
 
 test('color shows on a terminal, and never under NO_COLOR', () => {
-  const text: Text = [
-    { text: '✓ ', color: 'green', plain: '' },
-    'foobar ',
-    { text: 'due', color: 'yellow' },
-    { text: 'expired', color: 'red' },
-    '\n',
-  ];
+  const [due, expired] = [{ text: 'due', color: 'yellow' } as const, { text: 'expired', color: 'red' } as const];
+  const text: Text = [{ text: '✓ ', color: 'green', plain: '' }, 'foobar ', due, expired, '\n'];
   const colored = '\x1b[32m✓ \x1b[39mfoobar \x1b[33mdue\x1b[39m\x1b[31mexpired\x1b[39m\n';
-  assert.equal(print(text, true), colored);
-  assert.equal(print(text, true, ''), colored);
+  for (const noColor of [undefined, '']) assert.equal(print(text, true, noColor), colored);
   assert.equal(print(text, true, '1'), 'foobar dueexpired\n');
   assert.equal(print(text, false), 'foobar dueexpired\n');
-});
-
-test('a text is one write', () => {
-  const stdout = new PassThrough({ objectMode: true });
-  openStream(stdout, undefined)(['a', 'b\n']);
-  assert.equal(String(stdout.read()), 'ab\n');
-  assert.equal(stdout.read(), null);
 });
 
 test('a stream that cannot be written is no error, once and again', async () => {
