@@ -175,7 +175,7 @@ describe('what is not overwritten', () => {
     ['the next header', `[x]\n${all}[b];c\n${longLived}`, `${header}:6)`],
     ['the same name with blanks', `[x]\n${all}[ x ]\n${longLived}`, `[ x ] ${twin}:6)`],
     ['the same alone', `[a]\n[ x]\n${longLived}`, `[ x] ${twin}:2)`],
-    ['the same name with a prefix', `[profile x]\n${longLived}`, `[profile x] ${twin}:1)`],
+    ['the same name with a prefix', `[profile  x]\n${longLived}`, `[profile  x] ${twin}:1)`],
     ['a prefix and quotes', `[x]\n${all}[profile "x"]\n`, `[profile "x"] ${twin}:6)`],
     ['but the prefix and blanks of others', `[x]\n${all}[profile y]\n[ z ]\n[profiles x]\n[profile x y]\n["x"]\n`],
     ['a name that is longer to some', `[x] ; see [y]\n${longLived}`, `${header}:1)`],
