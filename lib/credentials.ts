@@ -177,10 +177,10 @@ async function takeLock({ real, folder, path, lock }: Draft): Promise<void> {
       const info = fs.lstatSync(lock, { throwIfNoEntry: false });
       const holder = `${info?.ino} ${info?.mtimeMs}`;
       if (holder !== seen) [seen, count] = [holder, 0];
-      const isStale = count >= stalePauses || info?.isDirectory() === false;
-      if (isStale && !attempt(() => clear(lock))) {
-        throw refuse(`${lock} is in the way (${systemCode(error)})`, 'move it away; the credentials file is unchanged');
-      }
+      const hint = 'move it away; the credentials file is unchanged';
+      if (count > stalePauses + 5) throw refuse(`${lock} is in the way (${systemCode(error)})`, hint);
+      // another run may take it before this one; then it has changed
+      if (count > stalePauses) attempt(() => clear(lock));
     }
     await pause(pauseMs);
   }
