@@ -63,6 +63,8 @@ describe('the device', () => {
     const process = (config: string, typed?: string) => identify(config + keys, 'foobar', {}, typed).mfaProcess?.value;
     assert.equal(process(`${foobar} | mfa_process = gpg -d x # y`), 'gpg -d x # y');
     assert.equal(process(`${foobar} | [profile foobar-long-term] | mfa_process = x`), undefined);
+    assert.equal(process(`[foobar] | mfa_process = x | ${inSource}`), undefined);
+    assert.equal(process(`[foobar] | mfa_process = x | ${inSource} | mfa_process = y`), 'y');
     assert.equal(process(`${foobar} | mfa_process = x`, 'DEVICE-A1'), undefined);
     const lines = ['mfa_process spans several lines (~/.aws/config:3)', indented];
     assert.deepEqual(
@@ -89,6 +91,7 @@ describe('the device', () => {
   }
 
   refuses([
+    ['a comment', `${inProfile} # it${keys}`, 'trailing comment in mfa_serial (~/.aws/config:2)', comment],
     [
       'is nowhere',
       '[default] | region = x | [profile foobar] | source_profile = my keys // [my keys] | KEYS',
@@ -129,6 +132,11 @@ describe('the keys', () => {
       assert.equal(`${'process' in keys ? keys.process : keys.accessKeyId} ${keys.where}`, where);
     });
   }
+
+  test('of a role whose session ends a chain, in its X-long-term', () => {
+    const config = '[leaf] | role_arn = x | source_profile = mid | [mid] | role_arn = x | mfa_serial = SERIAL';
+    assert.equal(identify(`${config} // [mid] | SESSION | [mid-long-term] | KEYS`, 'leaf').source, 'mid-long-term');
+  });
 });
 
 describe('keys that are none', () => {
@@ -150,6 +158,7 @@ describe('keys that are none', () => {
   const gone = (name: string) => `source_profile "${name}" does not exist (~/.aws/config:2)`;
   refuses([
     ['swapped', pair(secret, id), swapped, copy],
+    ['swapped, with a secret of letters', pair('SPOILERALERTThisKeyISNOTVALIDJustExample', id), swapped, copy],
     ['swapped, of another kind', pair(secret, 'THISISNOTAREALKEYYES'), swapped, copy],
     ['both in the line of the id', pair(`${id} ${secret}`, ''), noId, copy],
     ['both in both lines', pair(`${id}:${secret}`, `${id}:${secret}`), noId, copy],
@@ -251,7 +260,14 @@ describe('long-lived keys are never overwritten, and the words for it do no harm
       '[profile foobar] in ~/.aws/config has a credential_process',
       'move it to [profile foobar-long-term] in ~/.aws/config',
     ],
-    ['its own source', `${self} // [foobar] | KEYS`, holds, move, 'delete source_profile from [profile foobar]', device],
+    [
+      'its own source',
+      `${self} // [foobar] | KEYS`,
+      holds,
+      move,
+      'delete source_profile from [profile foobar]',
+      device,
+    ],
     ['its own source beside X-long-term', `${self}${keys} | [foobar] | KEYS`, holds, overOld],
   ]);
   test('a section that readers see differently', () => {
