@@ -16,7 +16,7 @@ import {
 } from './files';
 import { explainLogin, explainUnknown, findKeyed, findSessionNames, type SessionProfile } from './profiles';
 import { parseNested } from './sections';
-import { hasLongLivedKeys, requireWritable, tokenKeys } from './session';
+import { hasLongLivedKeys, requireAgreement, requireWritable, tokenKeys } from './session';
 import type { Environment } from './shell';
 
 export type SourceKeys =
@@ -60,6 +60,8 @@ export function requireIdentity(
   if (source === undefined) throw explainNoSource(files, session);
   if (link) requireWord('source_profile', link);
   requireWritable(files.credentials, name);
+  const profile = files.prefixed.get(name);
+  if (profile) requireAgreement(files.config, profile.name);
   if (!exists(files, source)) throw explainUnknown(files, source, link && { link, user: name });
   const keys = requireKeys(files, source, link);
   const profiles = [name, source];
@@ -104,7 +106,7 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
     : `[${longTerm}] in ${files.credentials.path}`;
   throw refuse(what, [
     `move ${own.isProcess ? 'it' : 'them'} to ${target}`,
-    ...(link ? [`delete source_profile (${link.where})`] : []),
+    ...(link ? [`delete source_profile from [${link.section}]`] : []),
     ...(find(files, name, 'mfa_serial') ? [] : [`set mfa_serial in ${makeHeader(name)} in ${files.config.path}`]),
   ]);
 }
