@@ -75,9 +75,8 @@ export function parse(argv: readonly string[]): Args {
   const ifNeeded = given.has('if-needed');
   if (given.has('within') && !ifNeeded) throw usage('--within requires --check or --if-needed');
   const tokenCode = given.get('token-code');
-  if (tokenCode !== undefined && profiles.length > 1) {
-    throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
-  }
+  const isShared = tokenCode !== undefined && profiles.length > 1;
+  if (isShared) throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
   const typed = given.get('duration');
   const duration = typed === undefined ? undefined : parseDuration(typed);
   return { mode, profiles, duration, tokenCode, serialNumber: given.get('serial-number'), ifNeeded, within };
