@@ -38,7 +38,7 @@ const rows: readonly Row[] = [
   ['a line does not end', 'echo two', 'printf two', /^- > two\n\+ > two\\ no newline at end$/m],
   ['a stream is another', '! three', '> three', /^- > three\n\+ ! three$/m],
   ['the status is another', '! three', '! three\n= 3', /^- = 3\n\+ = 0$/m],
-  ['no session was written', '! three', '! three\n+ foobar', /^- a session that STS gave$/m],
+  ['no session was written', '! three', '! three\n+ foobar', /^- aws_session_token = what STS gave$/m],
   ['another file is there', '; read', '; echo x >.aws/y; read', /^ {2}--- ~\/.aws\/y\n- there is no such file\n\+ x$/m],
   ['a file is gone', '; read', '; rm .aws/config; read', /^ {2}--- ~\/.aws\/config\n- \[profile foobar\]/m],
   ['a file is another', /$/, '--- ~/.aws/credentials\n[foobar]', /^\+ \[foobar-long-term\]$/m],

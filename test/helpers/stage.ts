@@ -124,13 +124,15 @@ function fill(text: string, { now, home, sts, codes, counts }: Stage): string {
       'used code': codes.at(-1),
       home: home.path,
       sts: new URL(sts.url).host,
-      ...(session && { [word]: partsOf(session)[kind] }),
+      ...(kind && { [word]: partsOf(session)[kind] }),
     };
     return known[word] ?? whole;
   });
 }
 
-function partsOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: IssuedSession): Record<string, string> {
+function partsOf(session: IssuedSession | undefined): Record<string, string> {
+  if (!session) return {};
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = session;
   return { id: accessKeyId, secret: secretAccessKey, token: sessionToken, end: expiration };
 }
 
@@ -246,45 +248,33 @@ function callLine({ action, accessKeyId, region, params }: LocalSts['calls'][num
   return [action, accessKeyId, region, SerialNumber ?? RoleArn, DurationSeconds].filter(Boolean).join(' ');
 }
 
-const ownKey =
-  /^\s*(aws_access_key_id|aws_secret_access_key|aws_session_token|aws_security_token|x_security_token_expires|expiration)\s*[=:]/i;
+const written = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'x_security_token_expires'];
+const ownKey = new RegExp(`^\\s*(${written.join('|')}|aws_security_token|expiration)\\s*[=:]`, 'i');
 
 /** The sections hold what STS gave last, in that order; all else is there, but for empty lines. */
-function compareSessions(names: readonly string[], credentials: string, given: readonly IssuedSession[], home: Home) {
+function compareSessions(names: readonly string[], before: string, given: readonly IssuedSession[], home: Home) {
   const split = (text: string) => {
     let section = '';
-    const own = new Map(names.map((name): [string, string[]] => [name, []]));
-    const others: string[] = [];
-    for (const line of text.split('\n').map((text) => text.trimEnd())) {
+    const lines = text.split('\n').flatMap((line) => {
       section = /^\s*\[(.*?)\]/.exec(line)?.[1] ?? section;
-      if (own.has(section) && ownKey.test(line)) own.get(section)?.push(line);
-      else if (line !== '' && !(own.has(section) && line === `[${section}]`)) others.push(line);
-    }
-    return { own, others };
+      return line.trim() === '' ? [] : [{ section, line: line.trimEnd() }];
+    });
+    const isOwn = ({ section, line }: { section: string; line: string }) =>
+      names.includes(section) && (ownKey.test(line) || line === `[${section}]`);
+    return { own: lines.filter(isOwn), others: lines.filter((one) => !isOwn(one)).map(({ line }) => line) };
   };
-  const after = split(readIfThere(home.credentialsPath));
+  const { own, others } = split(readIfThere(home.credentialsPath));
   const ofNames = names.map((name, index): Comparison => {
-    const { id, secret, token, end } = given.at(index - names.length)
-      ? partsOf(given.at(index - names.length) as IssuedSession)
-      : {};
-    const keys = {
-      aws_access_key_id: id,
-      aws_secret_access_key: secret,
-      aws_session_token: token,
-      x_security_token_expires: end,
-    };
-    const expected = id ? Object.entries(keys).map(([key, value]) => `${key} = ${value}`) : ['a session that STS gave'];
-    return { title: `+ ${name}`, expected, got: after.own.get(name) ?? [] };
+    const values = Object.values(partsOf(given.at(index - names.length)));
+    const keys = written.map((key, index) => `${key} = ${values[index] ?? 'what STS gave'}`);
+    const got = own.filter(({ section, line }) => section === name && ownKey.test(line)).map(({ line }) => line);
+    return { title: `+ ${name}`, expected: keys, got };
   });
-  const others = {
-    title: '--- ~/.aws/credentials, other lines',
-    expected: split(credentials).others,
-    got: after.others,
-  };
+  const mode = { title: '--- ~/.aws/credentials', expected: ['mode 600'], got: modeOf(home.credentialsPath) };
   return [
     ...ofNames,
-    others,
-    { title: '~/.aws/credentials', expected: ['mode 600'], got: modeOf(home.credentialsPath) },
+    { title: '--- ~/.aws/credentials, other lines', expected: split(before).others, got: others },
+    mode,
   ];
 }
 
