@@ -192,26 +192,20 @@ describe('--check', () => {
       ['unknown', unknown, 'unknown      <yellow>due    </>  end not recorded'],
       ['never\tthere', never, 'never there  <red>never refreshed</>'],
     ];
-    const parts = [
-      report.checkText(
-        rows.map(([name, status]) => check(name, status)),
-        noon,
-      ),
-    ].flat();
+    const all = rows.map(([name, status]) => check(name, status));
+    const parts = [report.checkText(all, noon)].flat();
     const text = parts.map((part) => (typeof part === 'string' ? part : `<${part.color}>${part.text}</>`)).join('');
     assert.deepEqual(text.split('\n'), [...rows.map(([, , line]) => line), '']);
     assert.equal(plain(report.checkText([], noon)), '');
   });
 
   test('--json is one document of a fixed shape, with the notes', () => {
-    const text = report.checkJson(
-      [
-        { session: makeSession('foobar', 'dev', 'arch'), status: ending(5 * hour) },
-        check('past', ending(-1, 'expired')),
-        { session: { ...makeSession('none'), source: undefined }, status: never },
-      ],
-      ({ name }) => (name === 'foobar' ? ['one', 'two'] : []),
-    );
+    const all = [
+      { session: makeSession('foobar', 'dev', 'arch'), status: ending(5 * hour) },
+      check('past', ending(-1, 'expired')),
+      { session: { ...makeSession('none'), source: undefined }, status: never },
+    ];
+    const text = report.checkJson(all, ({ name }) => (name === 'foobar' ? ['one', 'two'] : []));
     const one = { profile: 'foobar', source: 'foobar-long-term', state: 'valid', expires: '2026-03-10T17:00:00Z' };
     const past = { profile: 'past', source: 'past-long-term', state: 'expired', expires: '2026-03-10T11:59:59Z' };
     const sessions = [
