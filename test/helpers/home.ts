@@ -15,24 +15,10 @@ import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { LocalSts, User } from './sts';
 
-/** A home folder of its own; `~/.aws` exists only once one of its files was written. */
-export interface Home {
-  readonly path: string;
-  readonly configPath: string;
-  readonly credentialsPath: string;
-  readCredentials(): string;
-  readCredentialsBytes(): Buffer;
-  writeConfig(content: string | Buffer): void;
-  writeCredentials(content: string | Buffer, mode?: number): void;
-  /** The permission bits of the credentials file. */
-  mode(): number;
-  /** The names in `~/.aws`, sorted; none when it does not exist. */
-  listAws(): string[];
-}
-
 export interface HomeFiles {
   readonly config?: string | Buffer;
   readonly credentials?: string | Buffer;
+  /** Of the credentials file; 600 if not given. */
   readonly mode?: number;
 }
 
@@ -54,13 +40,15 @@ export const devices = {
   },
 } as const satisfies Record<string, User>;
 
-/** Makes a home folder that goes when the test ends; `mode` is that of the credentials file, 600 if not given. */
-export function makeHome(t: TestContext, files: HomeFiles = {}): Home {
-  // Resolved, since macOS's temporary folder is behind a symlink and messages name paths.
+export type Home = ReturnType<typeof makeHome>;
+
+/** Makes a home folder that goes when the test ends; `~/.aws` exists only once one of its files was written. */
+export function makeHome(t: TestContext, files: HomeFiles = {}) {
+  // resolved, since macOS's temporary folder is behind a symlink and messages name paths
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
   const aws = join(path, '.aws');
   t.after(() => {
-    // A test may have left the folder read-only.
+    // a test may have left the folder read-only
     if (existsSync(aws)) chmodSync(aws, 0o700);
     rmSync(path, { recursive: true, force: true });
   });
@@ -70,18 +58,19 @@ export function makeHome(t: TestContext, files: HomeFiles = {}): Home {
   const write = (file: string, content: string | Buffer, mode: number) => {
     mkdirSync(aws, { recursive: true, mode: 0o700 });
     writeFileSync(file, content);
-    // The umask has no say here.
+    // the umask has no say here
     chmodSync(file, mode);
   };
-  const home: Home = {
+  const home = {
     path,
     configPath,
     credentialsPath,
     readCredentials: () => readFileSync(credentialsPath, 'utf8'),
-    readCredentialsBytes: () => readFileSync(credentialsPath),
-    writeConfig: (content) => write(configPath, content, 0o600),
-    writeCredentials: (content, mode = 0o600) => write(credentialsPath, content, mode),
+    writeConfig: (content: string | Buffer) => write(configPath, content, 0o600),
+    writeCredentials: (content: string | Buffer, mode = 0o600) => write(credentialsPath, content, mode),
+    /** The permission bits of the credentials file. */
     mode: () => statSync(credentialsPath).mode & 0o777,
+    /** The names in `~/.aws`, sorted; none when it does not exist. */
     listAws: () => (existsSync(aws) ? readdirSync(aws).sort() : []),
   };
   if (files.config !== undefined) home.writeConfig(files.config);
@@ -91,11 +80,9 @@ export function makeHome(t: TestContext, files: HomeFiles = {}): Home {
 
 /** A home with the two files of examples/, whose two users the STS then knows. */
 export function seedHome(t: TestContext, sts: LocalSts): Home {
-  sts.addUser(devices.bob);
-  sts.addUser(devices.bjohnson);
-  const examples = resolve(__dirname, '../../examples');
-  return makeHome(t, {
-    config: readFileSync(join(examples, 'config')),
-    credentials: readFileSync(join(examples, 'credentials')),
-  });
+  for (const user of Object.values(devices)) sts.addUser(user);
+  const [config, credentials] = ['config', 'credentials'].map((name) =>
+    readFileSync(resolve(__dirname, '../../examples', name)),
+  );
+  return makeHome(t, { config: config ?? '', credentials: credentials ?? '' });
 }
