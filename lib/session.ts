@@ -1,5 +1,5 @@
 // The schema of the section that is written: its keys and values, how they are read back, and what is never overwritten.
-import { UserError } from './errors';
+import { shellWord, UserError } from './errors';
 import { DEFAULTS, type Document, findAmbiguity, readHeaders, type Section, splice, unsplice } from './sections';
 
 /** What STS grants. */
@@ -91,7 +91,7 @@ export function requireWritable(credentials: Document, name: string): void {
     throw refuse(`[${DEFAULTS}] has an aws_security_token (${where})`, 'delete it: aws would use it for every profile');
   }
   if (!hasLongLivedKeys(sections.get(name))) return;
-  throw refuse(`[${name}] in ${path} holds long-lived keys`, `rename that section to [${name}-long-term]`);
+  throw refuse(`[${name}] in ${path} holds long-lived keys`, `for what to do: refresh-mfa ${shellWord(name)}`);
 }
 
 /** Go trims what is in the brackets; some tools take `[profile x]` for `[x]` in the credentials file, too. */

@@ -213,7 +213,7 @@ describe('what is not overwritten', () => {
       ...new Set(rows.map(([, text]) => messageOf(() => requireWritable(read(text), 'x')).split(' | ')[1])),
     ];
     assert.deepEqual(hints, [
-      'rename that section to [x-long-term]',
+      'for what to do: refresh-mfa x',
       undefined,
       'AWS tools read it differently: write plain [name] from column 1, and nothing after it',
       'delete or rename it',
