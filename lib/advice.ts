@@ -1,6 +1,6 @@
 // What is wrong with a layout, in notes, and the edits that cure it. A cure is only offered if it is proved: the edits are applied
 // in memory and the files read again; then the refresh must go ahead, and every other profile be what it was before.
-import { few } from './errors';
+import { few, UserError } from './errors';
 import { exists, type Files, find, findPlaces, firstLine, makeFiles, makeHeader, type Place, Setting } from './files';
 import { findDevice, findOwnKeys, requireIdentity } from './identity';
 import { findSessionNames, requireSession, type SessionProfile } from './profiles';
@@ -92,12 +92,20 @@ function sourceOf(files: Files, name: string): string {
  */
 export function findCure(files: Files, session: SessionProfile, env: Environment, serial?: string): Cure | undefined {
   const edits = findEdits(files, session, serial);
-  const next = edits.length > 0 && prove(files, session, edits, env, serial);
-  if (!next) return undefined;
-  const diff = [files.credentials, files.config].map((document) => renderDiff(document, edits)).join('');
-  // a comment behind a header could hold a key
-  if (/A[KS]IA\w{12}|(?<![\w/+])[\w/+]{40}(?![\w/+])/.test(diff)) return undefined;
-  return { summary: summarize(session, next), diff };
+  if (edits.length === 0) return undefined;
+  try {
+    const read = (document: Document) => parse(Buffer.from(apply(document, edits)), document.path);
+    const after = makeFiles(read(files.config), read(files.credentials), files.credentialsPath);
+    const next = requireSession(after, session.name);
+    requireIdentity(after, next, env, serial);
+    const diff = [files.credentials, files.config].map((document) => renderDiff(document, edits)).join('');
+    // a comment behind a header could be a key
+    const showsKey = /A[KS]IA\w{12}|(?<![\w/+])[\w/+]{40}(?![\w/+])/.test(diff);
+    return showsKey || !isProved(files, session, after, next) ? undefined : { summary: summarize(session, next), diff };
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 function summarize({ name, source, link, roles }: SessionProfile, next: SessionProfile): string {
@@ -111,7 +119,8 @@ function summarize({ name, source, link, roles }: SessionProfile, next: SessionP
 }
 
 /** What may be shown, and so copied to another section: anything else could be a secret. */
-const harmless = /^(region|output|duration_seconds|cli_\w+|retry_mode|max_attempts|sts_regional_endpoints|user_arn)$/;
+const harmless =
+  /^(region|output|duration_seconds|cli_\w+|use_\w+|\w+_mode|max_attempts|sts_regional_endpoints|ca_bundle|user_arn)$/;
 /** What goes where the keys go: a refresh looks for the device beside them, too. */
 const moving =
   /^(aws_(access_key_id|secret_access_key|mfa_device)|x_security_token_expires|credential_process|mfa_\w+)$/;
@@ -122,7 +131,7 @@ function findEdits(files: Files, session: SessionProfile, serial: string | undef
   const own = source === name && !isBlocked ? findOwnKeys(files, name) : undefined;
   const isFree = own || (!isBlocked && findOtherUsers(files, session).length === 0);
   const moved = own ? [own] : link && isFree && source !== longTerm(name) ? findPlaces(files, source) : [];
-  const added = [...(own ? findHarmless(files, name, own) : []), ...findMissingDevice(files, session, serial)];
+  const added = [...(own ? findKept(files, name, own) : []), ...findMissingDevice(files, session, serial)];
   return [
     ...roles.flatMap((role) => findLines(files, role.name, 'mfa_serial').map(remove)),
     ...roles.flatMap((role) => findLines(files, role.name, 'duration_seconds').filter(isTooLong).map(shorten)),
@@ -133,12 +142,15 @@ function findEdits(files: Files, session: SessionProfile, serial: string | undef
 }
 
 /** The lines beside the keys that the profile must keep, where no other section of it has them. */
-function findHarmless(files: Files, name: string, own: Place): string[] {
+function findKept(files: Files, name: string, own: Place): string[] {
   const others = findPlaces(files, name).filter(({ section }) => section !== own.section);
   const lost = [...own.section.entries.values()].filter(
     ({ key }) => !others.some(({ section }) => section.entries.has(key)),
   );
-  return lost.filter(({ key }) => harmless.test(key)).map(({ key, value }) => `${key} = ${value}`);
+  // a device has its mfa_process beside it, which may not be shown
+  const isKept = (key: string) =>
+    harmless.test(key) || (key === 'mfa_serial' && !own.section.entries.has('mfa_process'));
+  return lost.filter(({ key }) => isKept(key)).map(({ key, value }) => `${key} = ${value}`);
 }
 
 /** The device of the roles, where the session profile has none. */
@@ -180,64 +192,42 @@ function rename({ config, prefixed }: Files, { document, section: { name: old, l
 }
 
 /** Below the profile's header in the config; a new section goes before the one that is renamed, or that of the first role. */
-function add(
-  { config: document, prefixed }: Files,
-  { name, roles }: SessionProfile,
-  lines: string[],
-  own?: Place,
-): Edit {
+function add(files: Files, { name, roles }: SessionProfile, lines: readonly string[], own?: Place): Edit {
+  const { config: document, prefixed } = files;
   const eol = document.lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
   const section = prefixed.get(name);
-  if (!section || section === own?.section) {
-    const role = roles.find((role) => prefixed.has(role.name));
-    const next =
-      own?.document === document ? own.section : (prefixed.get(role?.name ?? '') ?? [...document.sections.values()][0]);
-    const line = next?.line ?? document.lines.length;
-    const insert = [makeHeader(name), ...lines, ...(next ? ['', ''] : [''])].join(eol);
-    return { document, line, remove: 0, insert };
+  if (section && section !== own?.section) {
+    const first = [...section.entries.values()][0]?.line ?? section.line;
+    const indent = /^\s*/.exec(lineAt(document, first))?.[0];
+    const insert = lines.map((text) => indent + text + eol).join('');
+    const header = lineAt(document, section.line);
+    if (header.endsWith('\n')) return { document, line: section.line + 1, remove: 0, insert };
+    return { document, line: section.line, remove: 1, insert: header + eol + insert };
   }
-  const header = lineAt(document, section.line);
-  // the file may end with the header
-  if (!header.endsWith('\n')) return { document, line: section.line, remove: 1, insert: [header, ...lines].join(eol) };
-  const first = [...section.entries.values()][0]?.line ?? section.line;
-  const indent = /^\s*/.exec(lineAt(document, first))?.[0];
-  const insert = lines.map((text) => indent + text + eol).join('');
-  return { document, line: section.line + 1, remove: 0, insert };
+  const role = roles.flatMap((role) => prefixed.get(role.name) ?? [])[0];
+  const next = own?.document === document ? own.section : (role ?? [...document.sections.values()][0]);
+  const insert = [makeHeader(name), ...lines, ...(next ? ['', ''] : [''])].join(eol);
+  return { document, line: next?.line ?? document.lines.length, remove: 0, insert };
 }
 
-/** The session profile after the edits; undefined unless all is well then. */
-function prove(
-  files: Files,
-  session: SessionProfile,
-  edits: readonly Edit[],
-  env: Environment,
-  serial: string | undefined,
-): SessionProfile | undefined {
+/** Whether the session has the same keys and roles as before, no role has a flaw, and all other profiles are what they were. */
+function isProved(files: Files, session: SessionProfile, after: Files, next: SessionProfile): boolean {
   const { name, source = name } = session;
-  let after: Files;
-  let next: SessionProfile;
-  try {
-    const read = (document: Document) => parse(Buffer.from(apply(document, edits)), document.path);
-    after = makeFiles(read(files.config), read(files.credentials), files.credentialsPath);
-    next = requireSession(after, name);
-    requireIdentity(after, next, env, serial);
-  } catch {
-    return undefined;
-  }
-  const isSame = (profile: string, other: string, keys: (key: string) => boolean) =>
-    settings(files, profile, keys) === settings(after, other, keys);
+  const isSame = (profile: string, other: string, counts: (key: string) => boolean) =>
+    settings(files, profile, counts) === settings(after, other, counts);
   const roles = session.roles.map((role) => role.name);
   const moved = next.source === source ? [] : [source, longTerm(name)];
-  const others = findAll(files).filter((other) => ![name, ...moved, ...roles].includes(other));
-  const proved =
+  const changed = new Set([name, ...moved, ...roles]);
+  const others = findAll(files).filter((other) => !changed.has(other));
+  return (
     next.roles.map((role) => role.name).join('\n') === roles.join('\n') &&
     !next.roles.some((role) => role.serial || isTooLong(role.duration)) &&
     roles.every((role) => isSame(role, role, (key) => !/^(mfa_serial|duration_seconds)$/.test(key))) &&
     isSame(name, name, (key) => !moving.test(key) && key !== 'source_profile') &&
-    isSame(source, next.source ?? '', (key) => /^aws_\w+_key|^credential_process$/.test(key)) &&
+    isSame(source, next.source ?? '', (key) => /^(aws_\w+_key\w*|credential_process)$/.test(key)) &&
     others.every((other) => isSame(other, other, () => true) && !moved.includes(sourceOf(files, other))) &&
-    others.every((other) => [undefined, deviceOf(after, other)].includes(deviceOf(files, other)));
-  return proved ? next : undefined;
+    findSessionNames(files).every((other) => [undefined, deviceOf(after, other)].includes(deviceOf(files, other)))
+  );
 }
 
 function deviceOf(files: Files, name: string): string | undefined {
