@@ -40,7 +40,6 @@ describe('sections that describe foobar', () => {
   for (const header of `${others}, ${another}`.split(', ')) {
     test(`not ${JSON.stringify(header)}`, () => assert.equal(exists(read(`${header} | k = v`), 'foobar'), false));
   }
-
   test('names of any kind', () => {
     for (const name of 'acme.prod me@corp.example.com team/one größe 日本 constructor __proto__ -x'.split(' ')) {
       assert.deepEqual([...read(`[profile ${name}] // [${name}]`).names], [name]);
@@ -48,37 +47,30 @@ describe('sections that describe foobar', () => {
       assert.equal(findK(`[profile ${name}] | l = w // [${name}] | k = v`, name), 'v credentials:2');
     }
   });
-
   test('a header is written so that it is read', () => {
     for (const name of ['my work', 'a"b', "a'b", 'a\\b', 'größe'])
       assert.equal(findK(`${makeHeader(name)} | k = v`, name), 'v config:2');
-    assert.deepEqual(['foobar', 'default', 'my work'].map(makeHeader), [
-      '[profile foobar]',
-      '[default]',
-      '[profile "my work"]',
-    ]);
+    const headers = ['foobar', 'default', 'my work'].map(makeHeader);
+    assert.equal(headers.join(' '), '[profile foobar] [default] [profile "my work"]');
   });
 });
 
 describe('which value counts', () => {
-  const rows: readonly (readonly [what: string, layout: string, value: string | undefined, name?: string])[] = [
-    ['the prefixed section before the bare one', '[foobar] | k = a | [profile foobar] | k = b', 'b config:4'],
-    ['the bare one adds to it', '[profile foobar] | x = a | [foobar] | k = b', 'b config:4'],
-    ['the credentials file before the config', '[profile foobar] | k = a // [foobar] | k = b', 'b credentials:2'],
-    ['the credentials file before a bare section', '[foobar] | k = a // [foobar] | k = b', 'b credentials:2'],
-    ['key by key', '[profile foobar] | k = a // [foobar] | x = b', 'a config:2'],
-    ['an empty value is none', '[profile foobar] | k = a // [foobar] | k =', 'a config:2'],
-    ['only in the credentials file', '// [foobar] | k = a', 'a credentials:2'],
-    ['capitals and a colon', '[profile foobar] | K:a', 'a config:2'],
-    ['[DEFAULT] is in every section of its file', '[foobar] | [DEFAULT] | k = a', 'a config:3'],
-    ['[DEFAULT] after what a section says', '[DEFAULT] | k = a | [foobar] | k = b', 'b config:4'],
-    ['[DEFAULT] not in the other file', '[DEFAULT] | k = a // [foobar] | x = b', undefined],
-    ['no [profile X] in the credentials file', '// [profile foobar] | k = a', undefined],
-    ['[profile default] before [default]', '[default] | k = a | [profile default] | k = b', 'b config:4', 'default'],
-    ['in either order', '[profile default] | k = b | [default] | k = a', 'b config:2', 'default'],
+  // biome-ignore format: several rows a line
+  const rows: readonly (readonly [layout: string, value: string | undefined, name?: string])[] = [
+    ['[foobar] | k = a | [profile foobar] | k = b', 'b config:4'],
+    ['[profile foobar] | x = a | [foobar] | k = b', 'b config:4'],
+    ['[profile foobar] | k = a // [foobar] | k = b', 'b credentials:2'],
+    ['[foobar] | k = a // [foobar] | k = b', 'b credentials:2'],
+    ['[profile foobar] | k = a // [foobar] | x = b', 'a config:2'],
+    ['[profile foobar] | k = a // [foobar] | k =', 'a config:2'], ['// [foobar] | k = a', 'a credentials:2'],
+    ['[profile foobar] | K:a', 'a config:2'], ['[foobar] | [DEFAULT] | k = a', 'a config:3'],
+    ['[DEFAULT] | k = a | [foobar] | k = b', 'b config:4'], ['[DEFAULT] | k = a // [foobar] | x = b', undefined],
+    ['// [profile foobar] | k = a', undefined],
+    ['[default] | k = a | [profile default] | k = b', 'b config:4', 'default'],
+    ['[profile default] | k = b | [default] | k = a', 'b config:2', 'default'],
   ];
-  for (const [what, layout, value, name] of rows) test(what, () => assert.equal(findK(layout, name), value));
-
+  for (const [layout, value, name] of rows) test(layout, () => assert.equal(findK(layout, name), value));
   test('all places, the first to count first, and each once', () => {
     const places = (layout: string, name: string) =>
       findPlaces(read(layout), name).map(({ document, section }) => `${document.path} [${section.name}]`);
@@ -86,7 +78,6 @@ describe('which value counts', () => {
     assert.deepEqual(places('[foobar] | [profile foobar] // [foobar]', 'foobar'), all);
     assert.deepEqual(places('[default]', 'default'), ['~/.aws/config [default]']);
   });
-
   test('names in the order of the files, without [DEFAULT]', () => {
     assert.deepEqual([...read('[DEFAULT] | [profile b] | [a] // [c] | [DEFAULT] | [b]').names], ['b', 'a', 'c']);
   });
@@ -98,17 +89,13 @@ test('a value of one word, of one line', () => {
   const continued = ['k spans several lines (~/.aws/config:2)', 'remove the indentation of the next line'];
   for (const value of ['v', 'v#c', 'v;c', 'two words']) assert.equal(requireWord('k', setting(value)), value);
   for (const value of ['v # c', 'v ; c', 'v\t# c']) {
-    assert.deepEqual(
-      refusal(() => requireWord('k', setting(value))),
-      ['trailing comment in k (~/.aws/config:2)', hint],
-    );
+    const said = refusal(() => requireWord('k', setting(value)));
+    assert.deepEqual(said, ['trailing comment in k (~/.aws/config:2)', hint]);
     assert.equal(requireSingleLine('k', setting(value)), value);
   }
   for (const require of [requireWord, requireSingleLine]) {
-    assert.deepEqual(
-      refusal(() => require('k', setting('v |   secret = SECRET'))),
-      continued,
-    );
+    const said = refusal(() => require('k', setting('v |   secret = SECRET')));
+    assert.deepEqual(said, continued);
   }
 });
 
@@ -118,14 +105,12 @@ describe('where the files are', () => {
     const { config, credentials, credentialsPath, names } = readFiles(env, path);
     return [config.path, credentials.path, relative(path, credentialsPath), ...names];
   }
-
   test('in ~/.aws, also where the variables are empty', (t) => {
     const home = makeHome(t, filled);
     const usual = ['~/.aws/config', '~/.aws/credentials', '.aws/credentials', 'foobar', 'K'];
     assert.deepEqual(shown(home, {}), usual);
     assert.deepEqual(shown(home, { AWS_CONFIG_FILE: '', AWS_SHARED_CREDENTIALS_FILE: '' }), usual);
   });
-
   test('where the variables say: ~, variables as botocore expands them, absolute and relative paths', (t) => {
     const home = makeHome(t, filled);
     const folder = join(home.path, 'cloud');
@@ -138,7 +123,6 @@ describe('where the files are', () => {
       assert.deepEqual(shown(home, { HOME: home.path, TILDE: '~', ...files }), moved, place);
     }
   });
-
   test('outside of home they are shown in full', () => {
     const env = { AWS_CONFIG_FILE: '/none/config', AWS_SHARED_CREDENTIALS_FILE: `${homedir()}-2/keys` };
     const { config, credentials } = readFiles(env, homedir());
@@ -150,25 +134,21 @@ describe('what can be read', () => {
   test('nothing there, or /dev/null, is an empty file', (t) => {
     const { path } = makeHome(t);
     assert.equal(readFiles({}, path).names.size, 0);
-    assert.equal(
-      readFiles({ AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }, path).names.size,
-      0,
-    );
     symlinkSync('/dev/null', join(path, 'link'));
-    assert.equal(readFiles({ AWS_CONFIG_FILE: '~/link' }, path).names.size, 0);
+    const env = { AWS_CONFIG_FILE: '~/link', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
+    assert.equal(readFiles(env, path).names.size, 0);
   });
-
   const move = 'move it away, or name another file';
   const look = 'see its owner and mode: ls -l ~/x';
-  const refused: readonly (readonly [what: string, make: (path: string) => unknown, why: string, hint: string])[] = [
-    ['a folder', (path) => mkdirSync(path), ': it is a folder', move],
+  const refused: readonly (readonly [why: string, hint: string, make: (path: string) => unknown])[] = [
+    [': it is a folder', move, (path) => mkdirSync(path)],
     // a FIFO would block the test, too: test/cases/refuse.txt has one
-    ['a socket', (path) => createServer().listen(path).unref(), ': it is not a regular file', move],
-    ['links in a circle', (path) => symlinkSync(path, path), ' (ELOOP)', look],
-    ['a file without permission', (path) => writeFileSync(path, '', { mode: 0 }), ' (EACCES)', look],
+    [': it is not a regular file', move, (path) => createServer().listen(path).unref()],
+    [' (ELOOP)', look, (path) => symlinkSync(path, path)],
+    [' (EACCES)', look, (path) => writeFileSync(path, '', { mode: 0 })],
   ];
-  for (const [what, make, why, hint] of refused) {
-    test(`not ${what}`, { skip: /EACCES/.test(why) && whyNot('nonroot') }, (t) => {
+  for (const [why, hint, make] of refused) {
+    test(`not one${why}`, { skip: /EACCES/.test(why) && whyNot('nonroot') }, (t) => {
       const { path } = makeHome(t);
       make(join(path, 'x'));
       for (const variable of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) {
@@ -177,7 +157,6 @@ describe('what can be read', () => {
       }
     });
   }
-
   test('not what no aws command can read', (t) => {
     for (const files of [{ config: '[a]\nmilk\n' }, { credentials: '[a]\nmilk\n' }]) {
       const [file] = Object.keys(files);
@@ -199,10 +178,8 @@ test('certificate authorities are read from where the path leads', (t) => {
     ['~/.aws', 'cannot read the certificate bundle ~/.aws (EISDIR)'],
     ['~/.aws/config', 'no certificate in the bundle ~/.aws/config'],
   ] as const) {
-    assert.deepEqual(
-      refusal(() => bundle(name)),
-      [what, hint],
-    );
+    const said = refusal(() => bundle(name));
+    assert.deepEqual(said, [what, hint]);
   }
 });
 
