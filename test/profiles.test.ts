@@ -26,55 +26,24 @@ describe('the session behind names', () => {
     return `${session.name} < ${session.source}: ${session.roles.map((role) => role.name).join(' ')}`.trim();
   }
   const longTerm = 'foobar < foobar-long-term:';
-
-  const rows: readonly (readonly [what: string, layout: string, names: string, session: string])[] = [
-    ['X-long-term', foobar + keys, 'foobar', longTerm],
-    ['X-long-term is all there is', keys, 'foobar', longTerm],
-    ['source_profile first', `[profile foobar] | source_profile = K${keys}`, 'foobar', 'foobar < K:'],
-    [
-      'the credentials file first',
-      '[foobar] | source_profile = O // [foobar] | source_profile = K',
-      'foobar',
-      'foobar < K:',
-    ],
-    ['default', '[default] | source_profile = K', 'default', 'default < K:'],
-    ['neither source nor keys', foobar, 'foobar', 'foobar < undefined:'],
-    ['a role', role('dev', 'foobar') + foobar + keys, 'dev foobar', `${longTerm} dev`],
-    [
-      'roles behind roles',
-      role('a', 'b') + role('b', 'c') + role('c', 'foobar') + keys,
-      'a b c foobar',
-      `${longTerm} a b c`,
-    ],
-    [
-      'quoted, bare, in the credentials file',
-      inBoth + keys.slice(4),
-      'one two three foobar',
-      `${longTerm} one two three`,
-    ],
-    ["a role's source there", `${role('dev', 'K')}${keys} | [dev] | source_profile = foobar`, 'dev', `${longTerm} dev`],
+  // biome-ignore format: several rows a line
+  const rows: readonly (readonly [layout: string, names: string, session: string])[] = [
+    [foobar + keys, 'foobar', longTerm], [keys, 'foobar', longTerm],
+    [`[profile foobar] | source_profile = K${keys}`, 'foobar', 'foobar < K:'],
+    ['[foobar] | source_profile = O // [foobar] | source_profile = K', 'foobar', 'foobar < K:'],
+    ['[default] | source_profile = K', 'default', 'default < K:'], [foobar, 'foobar', 'foobar < undefined:'],
+    [role('dev', 'foobar') + foobar + keys, 'dev foobar', `${longTerm} dev`],
+    [role('a', 'b') + role('b', 'c') + role('c', 'foobar') + keys, 'a b c foobar', `${longTerm} a b c`],
+    [inBoth + keys.slice(4), 'one two three foobar', `${longTerm} one two three`],
+    [`${role('dev', 'K')}${keys} | [dev] | source_profile = foobar`, 'dev', `${longTerm} dev`],
     // https://github.com/boto/botocore/blob/develop/botocore/credentials.py, _resolve_credentials_from_profile; so do the other SDKs
-    ['keys in the middle of a chain end it', middle, 'leaf', 'mid < undefined: leaf'],
-    ['a role with keys that is named itself is assumed', middle, 'mid foobar', `${longTerm} mid`],
-    [
-      'neither half a pair nor a process ends it',
-      `${parts}${keys} | [low] | aws_access_key_id = x`,
-      'leaf low',
-      `${longTerm} leaf mid low`,
-    ],
-    [
-      "what ends nowhere is nobody's role",
-      `${foobar} | ${role('dev', 'foobar')}${lost}${keys}`,
-      'foobar',
-      `${longTerm} dev`,
-    ],
+    [middle, 'leaf', 'mid < undefined: leaf'], [middle, 'mid foobar', `${longTerm} mid`],
+    [`${parts}${keys} | [low] | aws_access_key_id = x`, 'leaf low', `${longTerm} leaf mid low`],
+    [`${foobar} | ${role('dev', 'foobar')}${lost}${keys}`, 'foobar', `${longTerm} dev`],
   ];
-  for (const [what, layout, names, session] of rows) {
-    test(what, () => {
-      for (const name of names.split(' ')) assert.equal(show(layout, name), session, name);
-    });
+  for (const [layout, names, session] of rows) {
+    for (const name of names.split(' ')) test(`${name}: ${layout}`, () => assert.equal(show(layout, name), session));
   }
-
   test('in the files of examples/', () => {
     const layout = ['config', 'credentials'].map((file) => readFileSync(`examples/${file}`, 'utf8')).join(' // ');
     const session = 'foobar < FoobarAccount: baszooDev baszooArch baszooAdmin';
@@ -97,94 +66,53 @@ describe('no session behind a name', () => {
   const asIs = 'it needs no refresh: use it as it is';
   const comment = 'move the comment to a line of its own: aws reads it as part of the value';
   const add = 'add [foobar-long-term] with your long-lived keys to ~/.aws/credentials';
-
-  const rows: readonly (readonly [what: string, layout: string, name: string, ...lines: string[]])[] = [
-    ['a misspelt name', names, 'fobar', unknown('fobar'), 'did you mean foobar or fubar or foobaz?'],
-    ['the wrong case', foobar, 'FooBar', unknown('FooBar'), 'did you mean foobar?'],
-    [
-      'a misspelt name of which only X-long-term is there',
-      '// [acme-long-term]',
-      'acne',
-      unknown('acne'),
-      'did you mean acme?',
-    ],
-    ['a name that is like none', two, 'else', unknown('else'), 'session profiles: one, two'],
-    ['no files', '', 'foobar', unknown('foobar'), add, 'add [profile foobar] with mfa_serial to ~/.aws/config'],
-    ['a role without a source', role('dev'), 'dev', ...none],
-    ['a role behind such a role', role('dev') + role('ops', 'dev'), 'ops', ...none],
-    ['a role that is its own source', role('dev', 'dev'), 'dev', own, toSet('dev')],
-    [
-      'with keys',
-      `${role('dev', 'dev')} // [dev] | KEYS`,
-      'dev',
-      own,
-      `move its keys to [<name>-long-term], and ${toSet('dev', '<name>')}`,
-    ],
-    [
-      'a loop',
-      role('x', 'a') + role('a', 'b') + role('b', 'a'),
-      'x',
-      'source_profile loop: a -> b -> a (~/.aws/config:9)',
-      toSet('b'),
-    ],
-    ['a long loop', circle, 'a', 'source_profile loop: a -> b -> c -> d -> ... -> a (~/.aws/config:18)', toSet('f')],
-    ['a misspelt source', role('dev', 'fobar') + foobar + keys, 'dev', gone('fobar'), toSet('dev', 'foobar')],
-    ['one like the role itself', role('dev', 'deb') + foobar + keys, 'dev', gone('deb'), toSet('dev', 'foobar')],
-    [
-      'only one profile with keys',
-      `${role('dev', 'away')} // [work] | KEYS`,
-      'dev',
-      gone('away'),
-      toSet('dev', 'work'),
-    ],
-    ['several session profiles', role('dev', 'away') + two, 'dev', gone('away'), toSet('dev', '<session profile>')],
-    [
-      'a comment',
-      role('dev', 'foobar # it') + keys,
-      'dev',
-      'trailing comment in source_profile (~/.aws/config:3)',
-      comment,
-    ],
-    [
-      'a line too many',
-      role('dev', 'foobar |  SECRET'),
-      'dev',
-      'source_profile spans several lines (~/.aws/config:3)',
-      'remove the indentation of the next line',
-    ],
-    ['an instance', `${role('a')}credential_source = x`, 'a', 'a uses credential_source (~/.aws/config:3)', asIs],
+  // biome-ignore format: several rows a line
+  const rows: readonly (readonly [layout: string, name: string, ...lines: string[]])[] = [
+    [names, 'fobar', unknown('fobar'), 'did you mean foobar or fubar or foobaz?'],
+    [foobar, 'FooBar', unknown('FooBar'), 'did you mean foobar?'],
+    ['// [acme-long-term]', 'acne', unknown('acne'), 'did you mean acme?'],
+    [two, 'else', unknown('else'), 'session profiles: one, two'],
+    ['', 'foobar', unknown('foobar'), add, 'add [profile foobar] with mfa_serial to ~/.aws/config'],
+    [role('dev'), 'dev', ...none], [role('dev') + role('ops', 'dev'), 'ops', ...none],
+    [role('dev', 'dev'), 'dev', own, toSet('dev')],
+    [`${role('dev', 'dev')} // [dev] | KEYS`, 'dev', own,
+      `move its keys to [<name>-long-term], and ${toSet('dev', '<name>')}`],
+    [role('x', 'a') + role('a', 'b') + role('b', 'a'), 'x', 'source_profile loop: a -> b -> a (~/.aws/config:9)',
+      toSet('b')],
+    [circle, 'a', 'source_profile loop: a -> b -> c -> d -> ... -> a (~/.aws/config:18)', toSet('f')],
+    [role('dev', 'fobar') + foobar + keys, 'dev', gone('fobar'), toSet('dev', 'foobar')],
+    [role('dev', 'deb') + foobar + keys, 'dev', gone('deb'), toSet('dev', 'foobar')],
+    [`${role('dev', 'away')} // [work] | KEYS`, 'dev', gone('away'), toSet('dev', 'work')],
+    [role('dev', 'away') + two, 'dev', gone('away'), toSet('dev', '<session profile>')],
+    [role('dev', 'foobar # it') + keys, 'dev', 'trailing comment in source_profile (~/.aws/config:3)', comment],
+    [role('dev', 'foobar |  SECRET'), 'dev', 'source_profile spans several lines (~/.aws/config:3)',
+      'remove the indentation of the next line'],
+    [`${role('a')}credential_source = x`, 'a', 'a uses credential_source (~/.aws/config:3)', asIs],
   ];
-  for (const [what, layout, name, ...lines] of rows) {
-    test(what, () =>
-      assert.deepEqual(
-        refusal(() => requireSession(read(layout), name)),
-        lines,
-      ),
-    );
+  for (const [layout, name, ...lines] of rows) {
+    test(layout, () => {
+      const said = refusal(() => requireSession(read(layout), name));
+      assert.deepEqual(said, lines);
+    });
   }
 });
 
 describe('all session profiles', () => {
-  const rows: readonly (readonly [what: string, layout: string, names: string])[] = [
-    [
-      'in the order of the files',
-      '[profile b] | source_profile = K | [a] | source_profile = K // [c-long-term]',
-      'b a c',
-    ],
-    ['each once', '[profile a] // [a] | SESSION | [a-long-term] | KEYS', 'a'],
-    ['not one that only holds keys', '// [a] | KEYS', ''],
-    ['not a role', `${role('dev', 'a')} // [a] | KEYS | [dev-long-term] | KEYS`, ''],
-    ['not services, nor an SSO session', '[services a] | [sso-session b] | sso_start_url = x', ''],
-    ['not [DEFAULT], nor what has no name', '[DEFAULT] | k = v // [DEFAULT] | KEYS | [-long-term]', ''],
+  // biome-ignore format: several rows a line
+  const rows: readonly (readonly [layout: string, names: string])[] = [
+    ['[profile b] | source_profile = K | [a] | source_profile = K // [c-long-term]', 'b a c'],
+    ['[profile a] // [a] | SESSION | [a-long-term] | KEYS', 'a'], ['// [a] | KEYS', ''],
+    [`${role('dev', 'a')} // [a] | KEYS | [dev-long-term] | KEYS`, ''],
+    ['[services a] | [sso-session b] | sso_start_url = x', ''],
+    ['[DEFAULT] | k = v // [DEFAULT] | KEYS | [-long-term]', ''],
   ];
   for (const key of ['sso_session', 'sso_start_url', 'login_session', 'web_identity_token_file', 'credential_source']) {
     test(`not with ${key}`, () =>
       assert.deepEqual(findSessionNames(read(`[a] | source_profile = K | ${key} = x`)), []));
   }
-  for (const [what, layout, names] of rows) {
-    test(what, () => assert.equal(findSessionNames(read(layout)).join(' '), names));
+  for (const [layout, names] of rows) {
+    test(layout, () => assert.equal(findSessionNames(read(layout)).join(' '), names));
   }
-
   test('for completion, with their roles', () => {
     assert.deepEqual(findNames(read(role('dev', 'two') + role('ops', 'none') + two)), ['one', 'two', 'dev']);
   });
@@ -192,17 +120,14 @@ describe('all session profiles', () => {
 
 describe('the one profile that has keys and roles, before there is a session profile', () => {
   const work = role('dev', 'work');
-  const rows: readonly (readonly [what: string, layout: string, name: string | undefined])[] = [
-    ['the only one', `${work} // [work] | KEYS`, 'work'],
-    ['with keys in the config', `${work}[profile work] | KEYS`, 'work'],
-    ['with credential_process', `${work}[profile work] | credential_process = x`, 'work'],
-    ['beside others without roles', `${work} // [a] | KEYS | [work] | OTHER`, 'work'],
-    ['two with roles', `${work}${role('x', 'a')} // [a] | KEYS | [work] | OTHER`, undefined],
-    ['no roles', '// [work] | KEYS', undefined],
-    ['a session', `${work} // [work] | SESSION`, undefined],
-    ['no keys', `${work}[profile work]`, undefined],
+  // biome-ignore format: several rows a line
+  const rows: readonly (readonly [layout: string, name: string | undefined])[] = [
+    [`${work} // [work] | KEYS`, 'work'], [`${work}[profile work] | KEYS`, 'work'],
+    [`${work}[profile work] | credential_process = x`, 'work'], [`${work} // [a] | KEYS | [work] | OTHER`, 'work'],
+    [`${work}${role('x', 'a')} // [a] | KEYS | [work] | OTHER`, undefined], ['// [work] | KEYS', undefined],
+    [`${work} // [work] | SESSION`, undefined], [`${work}[profile work]`, undefined],
   ];
-  for (const [what, layout, name] of rows) test(what, () => assert.equal(findOnlySession(read(layout)), name));
+  for (const [layout, name] of rows) test(layout, () => assert.equal(findOnlySession(read(layout)), name));
 });
 
 test('thousands of profiles, roles and links take no more than their share', () => {
