@@ -41,7 +41,7 @@ export async function prepareTarget(target: Target): Promise<string[]> {
     const { size = 0, nlink = 1 } = fs.statSync(real, { throwIfNoEntry: false }) ?? {};
     const draft = makeDraft(real, 'trial');
     try {
-      sweep(draft.folder);
+      attempt(() => sweep(draft.folder));
       fs.writeFileSync(draft.path, new Uint8Array(size + 4096), { mode: 0o600 });
       await takeLock(draft);
     } finally {
@@ -81,10 +81,7 @@ function requireReal({ path, shown }: Target): string {
   const info = fs.statSync(path, { throwIfNoEntry: false });
   if (info && !info.isFile()) throw refuse(`cannot write ${shown}: not a regular file`, 'name another file');
   if (!info && fs.lstatSync(path, { throwIfNoEntry: false })) {
-    throw refuse(
-      `${shown} is a link to a file that does not exist`,
-      `create that file, or delete the link (ls -l ${shown})`,
-    );
+    throw refuse(`${shown} is a link to a file that does not exist`, `create it or delete the link: ls -l ${shown}`);
   }
   const real = info ? fs.realpathSync(path) : join(fs.realpathSync(dirname(path)), basename(path));
   if (isMountPoint(real)) throw refuse(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
@@ -95,8 +92,8 @@ function requireReal({ path, shown }: Target): string {
 function isMountPoint(path: string): boolean {
   const table = '/proc/self/mountinfo';
   const escaped = path.replace(/[ \t\n\\]/g, (blank) => `\\${blank.charCodeAt(0).toString(8).padStart(3, '0')}`);
-  const lines = fs.existsSync(table) ? fs.readFileSync(table, 'utf8').split('\n') : [];
-  return lines.some((line) => line.split(' ')[4] === escaped);
+  const mounts = fs.existsSync(table) ? fs.readFileSync(table, 'utf8') : '';
+  return mounts.split('\n').some((line) => line.split(' ')[4] === escaped);
 }
 
 /**
@@ -210,13 +207,10 @@ function clear(folder: string): void {
 }
 
 /** For what other users, systems and runs may make fail. */
-function attempt(work: () => unknown): boolean {
+function attempt(work: () => unknown): void {
   try {
     work();
-    return true;
-  } catch {
-    return false;
-  }
+  } catch {}
 }
 
 function refuse(what: string, hint: string): UserError {
