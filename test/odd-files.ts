@@ -8,7 +8,7 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { fromIni } from '@aws-sdk/credential-providers';
 import { UserError } from '../lib/errors';
 import { type Files, makeFiles } from '../lib/files';
-import { type Identity, requireIdentity } from '../lib/identity';
+import { requireIdentity } from '../lib/identity';
 import { requireSession } from '../lib/profiles';
 import { type Document, findAmbiguity, parse } from '../lib/sections';
 import { clear, findReaderNote, write } from '../lib/session';
@@ -29,6 +29,8 @@ function makeSession(word: string) {
   return { accessKeyId, secretAccessKey, sessionToken, expires: new Date('2026-11-21T20:31:00Z') };
 }
 
+const read = (text: string): Document => parse(Buffer.from(text), '~/.aws/credentials');
+
 function attempt<T>(work: () => T): T | UserError {
   try {
     return work();
@@ -48,35 +50,30 @@ async function explain(shown: object, work: () => unknown): Promise<void> {
   }
 }
 
-/** Paths of the two files. */
-interface Paths {
-  readonly config?: string;
-  readonly credentials: string;
-}
-
+type Paths = Readonly<{ config?: string; credentials: string }>;
 const role = 'for a role';
 
 /** The first keys with which the JS SDK would call AWS for a profile, and whether for a role; null where it finds none. */
 async function readWithSdk(profile: string, { config = devNull, credentials }: Paths): Promise<unknown[] | null> {
   let keys: unknown[] | undefined;
-  const roleAssumer = async (source: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) => {
-    keys ??= [source.accessKeyId, source.secretAccessKey, source.sessionToken, role];
+  type Keys = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  const list = ({ accessKeyId, secretAccessKey, sessionToken }: Keys) => [accessKeyId, secretAccessKey, sessionToken];
+  const roleAssumer = async (source: Keys) => {
+    keys ??= [...list(source), role];
     return source;
   };
   const files = { profile, filepath: credentials, configFilepath: config, ignoreCache: true };
   try {
     const found = await fromIni({ ...files, roleAssumer, mfaCodeProvider: async () => '123456' })();
-    return keys ?? [found.accessKeyId, found.secretAccessKey, found.sessionToken];
+    return keys ?? list(found);
   } catch {
     return null;
   }
 }
 
-/** A note says so, or such a header stands somewhere. */
-function isLostToSdk(document: Document, name: string): boolean {
-  const isPoisoned = /^\s*\[(profile )?__proto__\]/m.test(document.lines.join(''));
-  return isPoisoned || findReaderNote(document, name) !== undefined;
-}
+/** A note says so, or such a header is somewhere. */
+const isLostToSdk = (document: Document, name: string): boolean =>
+  /^\s*\[(profile )?__proto__\]/m.test(document.lines.join('')) || findReaderNote(document, name) !== undefined;
 
 type Sections = Answer['sections'];
 
@@ -128,8 +125,6 @@ function checkText(before: Document, text: string, name: string): void {
   else assert.deepEqual(outside(left, name).sections, outside(after, name).sections, 'cleared');
 }
 
-export type Counts = Readonly<Record<string, number>>;
-
 /** A folder for as long as `work` takes; `save` makes a file in it. */
 async function inFolder<T>(work: (save: (name: string, text: string) => string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-odd-'));
@@ -143,7 +138,7 @@ async function inFolder<T>(work: (save: (name: string, text: string) => string) 
 const python = findPython();
 
 /** Credentials files alone, as odd as they come. */
-export async function judgeFiles(count: number, seed: number): Promise<Counts> {
+export async function judgeFiles(count: number, seed: number) {
   const random = new Random(seed);
   const files = Array.from({ length: count }, (_, index) => {
     const { text, name } = makeOddFile(random);
@@ -190,7 +185,7 @@ function checkReading({ refused, sections }: Answer, document: Document | UserEr
 }
 
 /** Both files: whose session it is and with which keys it is asked for, what is written, and what each reader takes afterwards. */
-export async function judgeHomes(count: number, seed: number, terraform = 0): Promise<Counts> {
+export async function judgeHomes(count: number, seed: number, terraform = 0) {
   const random = new Random(seed);
   const homes = [...Array.from({ length: count }, () => makeOddHome(random)), ...certainHomes].map((home, index) => {
     const files = attempt(() => makeFiles(read(home.config), read(home.credentials), '/home/x/.aws/credentials'));
@@ -222,36 +217,22 @@ export async function judgeHomes(count: number, seed: number, terraform = 0): Pr
     const { taken, output } = await askTerraform(some.map(({ after, name }) => ({ ...after, profile: name })));
     for (const [at, { name, index }] of some.entries()) {
       const expected = { id: fresh.accessKeyId, token: fresh.sessionToken };
-      await explain(
-        { home: `${index} of seed ${seed}, [${name}]`, output },
-        () => taken[at] && assert.deepEqual(taken[at], expected),
-      );
+      const check = () => taken[at] && assert.deepEqual(taken[at], expected);
+      await explain({ home: `${index} of seed ${seed}, [${name}]`, output }, check);
     }
-    const [byTerraform, refused] = [taken.filter(Boolean).length, homes.length - asked.length];
-    return { written: asked.length, refused, byTerraform };
+    return { written: asked.length, refused: homes.length - asked.length, byTerraform: taken.filter(Boolean).length };
   });
 }
 
-function read(text: string): Document {
-  return parse(Buffer.from(text), '~/.aws/credentials');
-}
+type Refreshed = ReturnType<typeof refresh>;
 
-interface Refreshed {
-  readonly files: Files;
-  readonly identity: Identity;
-  readonly name: string;
-  readonly source: string;
-  readonly roles: readonly string[];
-  /** The credentials file with the session. */
-  readonly text: string;
-}
-
-function refresh(files: Files, profile: string): Refreshed {
+/** With the text of the credentials file that holds the session. */
+function refresh(files: Files, profile: string) {
   const session = requireSession(files, profile);
   const identity = requireIdentity(files, session, {});
-  const { name, roles } = session;
-  const text = write(files.credentials, name, fresh);
-  return { files, identity, name, source: identity.source, roles: roles.map((role) => role.name), text };
+  const text = write(files.credentials, session.name, fresh);
+  const roles = session.roles.map(({ name }) => name);
+  return { files, identity, name: session.name, source: identity.source, roles, text };
 }
 
 function checkBotocore({ identity, name, source, roles }: Refreshed, before: Answer, after: Answer): void {
@@ -261,13 +242,12 @@ function checkBotocore({ identity, name, source, roles }: Refreshed, before: Ans
   assert.deepEqual(restAfter, rest, 'the other sections');
   assert.deepEqual(after.asked[name]?.keys, freshKeys, 'botocore');
   for (const role of roles) {
-    const keys = after.asked[role]?.keys;
-    if (keys) assert.deepEqual(keys, freshKeys, `botocore, role ${role}`);
+    assert.deepEqual(after.asked[role]?.keys ?? freshKeys, freshKeys, `botocore, role ${role}`);
   }
   const { keys, region, serial } = identity;
   const theirs = before.asked[source]?.keys;
-  if (theirs && 'accessKeyId' in keys)
-    assert.deepEqual([keys.accessKeyId, keys.secretAccessKey, null], theirs, 'the keys');
+  const ours = 'accessKeyId' in keys && [keys.accessKeyId, keys.secretAccessKey, null];
+  if (theirs && ours) assert.deepEqual(ours, theirs, 'the keys');
   const asked = before.asked[name];
   if (asked?.serial) assert.equal(serial, asked.serial, 'the device');
   // regions outside the device's partition are ignored
@@ -294,12 +274,8 @@ async function checkSdk({ files, name, before, after }: Refreshed & Record<'befo
 }
 
 async function main(): Promise<void> {
-  const texts = {
-    count: { type: 'string', default: '4000' },
-    seed: { type: 'string', default: '1' },
-    terraform: { type: 'string', default: '0' },
-  } as const;
-  const { values } = parseArgs({ options: texts });
+  const number = (usual: string) => ({ type: 'string', default: usual }) as const;
+  const { values } = parseArgs({ options: { count: number('4000'), seed: number('1'), terraform: number('0') } });
   const [count, seed, terraform] = [Number(values.count), Number(values.seed), Number(values.terraform)];
   if (!python?.hasBotocore) console.log('botocore is not asked: no Python has it');
   console.log('files', await judgeFiles(count, seed));

@@ -14,10 +14,7 @@ import { whyNot } from './helpers/which';
 const { bob, bjohnson } = devices;
 const developer = /^arn:aws:sts::343228764567:assumed-role\/DeveloperRole\/[\w-]+$/;
 
-interface Scene {
-  readonly sts: LocalSts;
-  readonly home: Home;
-}
+type Scene = Readonly<{ sts: LocalSts; home: Home }>;
 
 /** The two files of examples/. */
 async function makeSeed(t: TestContext): Promise<Scene> {
@@ -57,31 +54,21 @@ describe("AWS's JS SDK", () => {
     await refresh('foobar', totp(bjohnson.totpSecret), scene);
     await refresh('acme', totp(bob.totpSecret), scene);
     const arns = await getCallers(['foobar', 'baszooDev', 'baszooArch', 'acme', 'acmeAdmin'], scene);
-    assert.deepEqual(
-      arns.map((arn) => arn.replace(/\/[\w-]+$/, (end) => (arn.includes('assumed-role') ? '' : end))),
-      [
-        'arn:aws:iam::789012347890:user/bjohnson',
-        'arn:aws:sts::343228764567:assumed-role/DeveloperRole',
-        'arn:aws:sts::343228764567:assumed-role/ArchitectRole',
-        'arn:aws:iam::123456781234:user/bob',
-        'arn:aws:sts::123456781234:assumed-role/AcmeAdminRole',
-      ],
-    );
+    const expected = `iam::789012347890:user/bjohnson sts::343228764567:assumed-role/DeveloperRole
+      sts::343228764567:assumed-role/ArchitectRole iam::123456781234:user/bob
+      sts::123456781234:assumed-role/AcmeAdminRole`.split(/\s+/);
+    const shown = arns.map((arn) => arn.replace('arn:aws:', '').replace(/(:assumed-role\/\w+)\/[\w-]+$/, '$1'));
+    assert.deepEqual(shown, expected);
     // the roles were not asked for with the long-lived keys
     const assumed = scene.sts.calls.filter(({ action }) => action === 'AssumeRole');
-    assert.deepEqual(
-      assumed.map(({ accessKeyId }) => accessKeyId.slice(0, 4)),
-      ['ASIA', 'ASIA', 'ASIA'],
-    );
+    assert.equal(assumed.map(({ accessKeyId }) => accessKeyId.slice(0, 4)).join(' '), 'ASIA ASIA ASIA');
   });
-
   test('without a refresh the role is denied', async (t) => {
     const scene = await makeSeed(t);
     const config = readFileSync(scene.home.configPath, 'utf8');
     scene.home.writeConfig(config.replaceAll('source_profile = foobar', 'source_profile = FoobarAccount'));
     await assert.rejects(getCallers(['baszooDev'], scene), /AccessDenied/);
   });
-
   test('a token that ends in == is read whole, also over keys that were in capitals', async (t) => {
     const scene = await makeSeed(t);
     const old = 'AWS_ACCESS_KEY_ID = old\nAWS_SECRET_ACCESS_KEY : old\nAWS_SESSION_TOKEN=old\n';
@@ -91,7 +78,6 @@ describe("AWS's JS SDK", () => {
     assert.match(scene.home.readCredentials(), /^aws_session_token=FwoGZXIvYXdzEDoaDH\/\+EXAMPLETOKEN==$/m);
     assert.match((await getCallers(['baszooDev'], scene))[0] ?? '', developer);
   });
-
   test('it finds profiles with odd names and the roles behind them', async (t) => {
     const scene = await makeLongTerm(t, oddNames);
     const arns = await getCallers([...oddNames, ...roles], scene);
@@ -108,7 +94,6 @@ describe('the aws command', { skip: whyNot('aws') }, () => {
     const { stdout, stderr } = await run(args, { ...scene, env, program: { file: 'aws', args: [] } });
     return stdout.trim() || stderr;
   }
-
   test('an old aws_security_token, which it reads first, is out of the way; so is an indented section', async (t) => {
     const scene = await makeSeed(t);
     const section = '[foobar]\r\n    output = text\r\n    aws_security_token = OLD\r\n\r\n';
@@ -116,7 +101,6 @@ describe('the aws command', { skip: whyNot('aws') }, () => {
     await refresh('foobar', totp(bjohnson.totpSecret), scene);
     assert.match(await askAws('baszooDev', scene), developer);
   });
-
   test('it finds a profile with a blank in its name and the role behind it', async (t) => {
     const scene = await makeLongTerm(t, ['team blue']);
     assert.equal(await askAws('team blue', scene), person.userArn);

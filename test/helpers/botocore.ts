@@ -1,5 +1,6 @@
 // Asks botocore itself what it makes of files, in one process for all questions. Where only a plain Python is there, its
 // RawConfigParser, by which botocore reads, tells the sections.
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { devNull } from 'node:os';
@@ -13,7 +14,12 @@ export interface Question {
   readonly profiles?: readonly string[];
 }
 
-export type Keys = readonly [id: string, secret: string, token: string | null];
+interface Asked {
+  /** What the first call to AWS is signed with: the profile's keys, or those at the end of its `source_profile` chain. */
+  readonly keys: readonly [id: string, secret: string, token: string | null] | null;
+  readonly region: string | null;
+  readonly serial: string | null;
+}
 
 export interface Answer {
   /** The file that cannot be read, so that no command works. */
@@ -21,13 +27,6 @@ export interface Answer {
   /** The sections of the credentials file; values of nested blocks are records. */
   readonly sections: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly asked: Readonly<Record<string, Asked>>;
-}
-
-export interface Asked {
-  /** What the first call to AWS is signed with: the profile's keys, or those at the end of its `source_profile` chain. */
-  readonly keys: Keys | null;
-  readonly region: string | null;
-  readonly serial: string | null;
 }
 
 // A role is assumed at a client that only notes down which keys it was made with.
@@ -39,12 +38,10 @@ try:
     Refused, Error = exceptions.ConfigParseError, exceptions.BotoCoreError
 except ImportError:
     loader, Refused, Error = None, (configparser.Error, ValueError), Exception
-
 def read(path):
     if path not in read.known:
         read.known[path] = parse(path) if os.path.isfile(path) else {}
     return read.known[path]
-
 def parse_plainly(path):
     parser = configparser.RawConfigParser()
     with open(path, encoding='utf-8', newline=None) as file:
@@ -55,12 +52,10 @@ def parse_plainly(path):
             if value.startswith('\\n'):
                 values[key] = dict(map(str.strip, line.split('=', 1)) for line in value.splitlines() if line.strip())
     return found
-
 class Client:
     def assume_role(self, **_):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
         return {'Credentials': {'AccessKeyId': 'id', 'SecretAccessKey': 'secret', 'SessionToken': 'token', 'Expiration': end}}
-
 def ask(name):
     session = botocore.session.Session(profile=name, include_builtin_handlers=False)
     made = []
@@ -80,7 +75,6 @@ def ask(name):
     except Error:
         pass
     return answer
-
 def judge(question):
     read.known = {}
     os.environ['AWS_CONFIG_FILE'] = question.get('config', os.devnull)
@@ -96,7 +90,6 @@ def judge(question):
     if loader:
         answer['asked'] = {name: ask(name) for name in question.get('profiles', [])}
     return answer
-
 if loader:
     loader.raw_config_parse = lambda path, parse_subsections=True: read(os.path.expanduser(os.path.expandvars(path)))
 else:
@@ -136,7 +129,6 @@ export async function askBotocore(python: string, questions: readonly Question[]
   child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(''));
   const answers: Answer[] = [];
   for await (const line of createInterface({ input: child.stdout })) answers.push(JSON.parse(line));
-  if (answers.length !== questions.length)
-    throw new Error(`${answers.length} answers to ${questions.length} questions`);
+  assert.equal(answers.length, questions.length, 'answers');
   return answers;
 }

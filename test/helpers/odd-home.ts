@@ -3,12 +3,8 @@ import { anyCase, join, makeBody, makeFiller, makeHeader, makeMalformed, makeNes
 import type { Random } from './random';
 import { keys, oldSession, other, otherKeys, person, serial, simple } from './scene';
 
-export interface OddHome {
-  readonly config: string;
-  readonly credentials: string;
-  /** The profile whose section is to be written. */
-  readonly session: string;
-}
+/** Two texts, and the profile whose section is to be written. */
+export type OddHome = Readonly<Record<'config' | 'credentials' | 'session', string>>;
 
 type Place = 'prefixed' | 'bare' | 'credentials';
 type Entry = readonly [key: string, value: string];
@@ -23,11 +19,10 @@ export function makeOddHome(random: Random): OddHome {
   const linked = random.chance(0.6);
   const named = random.chance(0.02) ? session : random.pick(['Keys', 'Keys', 'Keys', 'my keys', 'a.b', 'Größe', "K's"]);
   const source = linked ? named : `${session}-long-term`;
-  const makeMap = () => new Map<string, Entry[]>();
   const sections: Record<Place, Map<string, Entry[]>> = {
-    prefixed: makeMap(),
-    bare: makeMap(),
-    credentials: makeMap(),
+    prefixed: new Map(),
+    bare: new Map(),
+    credentials: new Map(),
   };
   const put = (place: Place, name: string, key: string, value: string) => {
     const entries = sections[place].get(name) ?? [];
@@ -45,7 +40,6 @@ export function makeOddHome(random: Random): OddHome {
     if (random.chance(0.99)) put(place, name, 'aws_secret_access_key', user.secretAccessKey);
     if (random.chance(0.02)) put(place, name, 'aws_session_token', 'IQoJb3JpZ2luX2VjEOLDSESSIONEXAMPLE==');
   };
-
   if (linked) spread(session, 'source_profile', source, 'Other');
   putKeys(random.pick(chosen<Place>('credentials', 10, 'prefixed', 'prefixed', 'bare')), source, person);
   if (random.chance(0.08)) putKeys('credentials', source, other);
@@ -68,17 +62,14 @@ export function makeOddHome(random: Random): OddHome {
   }
   if (random.chance(0.3))
     put('credentials', session, random.pick(['output', 'region', 'cli_pager']), random.pick(['', 'json']));
-  for (const [name, behind] of [
-    ['dev', random.chance(0.02) ? 'admin' : session],
-    ['admin', 'dev'],
-  ] as const) {
+  const behind = { dev: random.chance(0.02) ? 'admin' : session, admin: 'dev' };
+  for (const [name, source] of Object.entries(behind)) {
     const place = random.pick(chosen<Place>('prefixed', 8, 'bare', 'credentials'));
     put(place, name, 'role_arn', `arn:aws:iam::111122223333:role/${name}`);
-    if (random.chance(0.98)) put(place, name, 'source_profile', behind);
+    if (random.chance(0.98)) put(place, name, 'source_profile', source);
     if (random.chance(0.1)) put(place, name, 'mfa_serial', serial);
     if (random.chance(0.02)) putKeys(place, name, other);
   }
-
   const render = (place: Place) =>
     [...sections[place]].map(([name, entries]) => [
       makeHeader(random, place === 'prefixed' ? prefix(random, name) : name),
@@ -121,11 +112,8 @@ function makeLines(random: Random, entries: readonly Entry[]): string[] {
     const equals = random.pick(chosen(' = ', 6, '=', ' =', '= ', ' : ', ':', ': ', '\t=\t'));
     const after = random.pick(chosen('', 200, '  ', ' # note', ' ; note', '#note', ';note'));
     const next = random.chance(0.01) ? [`${base}  ${random.pick(['more', 'aws_session_token = STALE'])}`] : [];
-    return [
-      ...before,
-      `${base}${random.chance(0.005) ? '  ' : ''}${anyCase(random, key)}${equals}${value}${after}`,
-      ...next,
-    ];
+    const indent = random.chance(0.005) ? `${base}  ` : base;
+    return [...before, `${indent}${anyCase(random, key)}${equals}${value}${after}`, ...next];
   });
 }
 
@@ -144,42 +132,22 @@ const indented = oldSession.replaceAll(/^/gm, '  ').trimEnd();
 const role = 'role_arn = arn:aws:iam::111122223333:role/dev\nsource_profile';
 const dev = `[profile dev]\n${role} = foobar\n`;
 const admin = `[profile admin]\n${role} = dev\n`;
-const secrets = [
-  'v#c',
-  'v;c',
-  'true',
-  'null',
-  '000123',
-  '%(x)s',
-  '$HOME',
-  'a\\nb',
-  '=abc',
-  'abc==',
-  'x'.repeat(2 ** 20),
-];
+const secrets = [...'v#c v;c true null 000123 %(x)s $HOME a\\nb =abc abc=='.split(' '), 'x'.repeat(2 ** 20)];
 const plainNames = "a.b a@b a:b a+b a%b 1 -x a=b a(b) it's ä 日 constructor".split(' ');
 
+// biome-ignore format: several rows a line
+const sections = [
+  `[foobar]\n${indented}\n`, `[foobar]\nregion =\n${oldSession}`, `[foobar]\n  region =\n${indented}\n`,
+  '[foobar]\n  region =\n  output = json\n', `[foobar]\ns3 =\n  max_queue_size = 5\n${oldSession}`,
+  `[foobar]\n  s3 =\n    max_queue_size = 5\n${indented}\n`, '[foobar]\n  s3 =\n    max_queue_size = 5\n',
+  '[foobar]\noutput = json\n  aws_session_token = STALE\n',
+  `[foobar]\n${oldSession}output = json\n  aws_session_token = STALE\n`, `[foobar]\n${oldSession}[x;y]\n${otherKeys}`,
+  '[foobar]\nregion = eu-north-1\n', '[foobar]\nregion =\n', `[foobar]#note\n${oldSession}`, `[ foobar ]\n${otherKeys}`,
+  `[profile foobar]\n${otherKeys}`, '[__proto__]\n', '[DEFAULT]\naws_security_token = OLD\n',
+];
 /** What people have, and what chance makes so seldom that some samples are without it. */
 export const certainHomes: readonly OddHome[] = [
-  ...[
-    `[foobar]\n${indented}\n`,
-    `[foobar]\nregion =\n${oldSession}`,
-    `[foobar]\n  region =\n${indented}\n`,
-    '[foobar]\n  region =\n  output = json\n',
-    `[foobar]\ns3 =\n  max_queue_size = 5\n${oldSession}`,
-    `[foobar]\n  s3 =\n    max_queue_size = 5\n${indented}\n`,
-    '[foobar]\n  s3 =\n    max_queue_size = 5\n',
-    '[foobar]\noutput = json\n  aws_session_token = STALE\n',
-    `[foobar]\n${oldSession}output = json\n  aws_session_token = STALE\n`,
-    `[foobar]\n${oldSession}[x;y]\n${otherKeys}`,
-    '[foobar]\nregion = eu-north-1\n',
-    '[foobar]\nregion =\n',
-    `[foobar]#note\n${oldSession}`,
-    `[ foobar ]\n${otherKeys}`,
-    `[profile foobar]\n${otherKeys}`,
-    '[__proto__]\n',
-    '[DEFAULT]\naws_security_token = OLD\n',
-  ].map((text) => foobar(simple.config + region, `${simple.credentials}\n${text}`)),
+  ...sections.map((text) => foobar(simple.config + region, `${simple.credentials}\n${text}`)),
   held(`[foobar]\n${oldSession}\n${simple.credentials.replace(']', ']#note')}`),
   // how a section of the config can be headed, and what counts where
   ...['foobar', ...prefixes].map((header) =>

@@ -2,20 +2,10 @@
 import type { Random } from './random';
 
 /** What the tool writes or removes in the section of a session. */
-export const ownKeys = [
-  'aws_access_key_id',
-  'aws_secret_access_key',
-  'aws_session_token',
-  'x_security_token_expires',
-  'aws_security_token',
-  'expiration',
-];
-
-export interface OddFile {
-  readonly text: string;
-  /** The section to write, which may not be there. */
-  readonly name: string;
-}
+export const ownKeys =
+  'aws_access_key_id aws_secret_access_key aws_session_token x_security_token_expires aws_security_token expiration'.split(
+    ' ',
+  );
 
 const words =
   "foobar default a.b me@corp.example.com team/blue größe 日本 x;y x#y a=b a:b services constructor 1 it's a[b FOOBAR -x";
@@ -29,7 +19,8 @@ const names = [
   '%(a)s',
 ];
 
-export function makeOddFile(random: Random): OddFile {
+/** A text, and the name of the section to write, which may not be there. */
+export function makeOddFile(random: Random) {
   const name = random.chance(0.8) ? 'foobar' : random.pick(names);
   const eol = random.chance(0.25) ? '\r\n' : '\n';
   const sections = new Set(Array.from({ length: random.below(6) }, () => random.pick(names)));
@@ -86,38 +77,16 @@ export function makeNested(random: Random, base: string): string[] {
 
 /** The key, now and then in some capitals. */
 export function anyCase(random: Random, key: string): string {
-  return random.chance(0.15)
-    ? key.replace(/[a-z]/g, (letter) => (random.chance(0.5) ? letter.toUpperCase() : letter))
-    : key;
+  const letter = (small: string) => (random.chance(0.5) ? small.toUpperCase() : small);
+  return random.chance(0.15) ? key.replace(/[a-z]/g, letter) : key;
 }
 
 /** Never an id that is long-lived, which would not be overwritten. */
 function makeValue(random: Random, own: string | undefined): string {
   if (own && random.chance(0.7)) return `stale${random.below(1000)}`;
-  const plain = [
-    '',
-    'v',
-    'v  ',
-    'FwoGZXIvYXdzEDo==',
-    '"quoted"',
-    "'quoted'",
-    'v # note',
-    '# note',
-    'v;note',
-    '{"a": "b=c:d"}',
-  ];
-  return random.pick([
-    ...plain,
-    '[v]',
-    '=',
-    ':',
-    'ä € 日本 🦊',
-    'a\\nb',
-    '%(x)s $HOME',
-    'true',
-    'a\u2028b',
-    'x'.repeat(300),
-  ]);
+  const plain = ['', 'v', 'v  ', 'FwoGZXIvYXdzEDo==', '"quoted"', "'quoted'", 'v # note', '# note', 'v;note'];
+  const others = ['[v]', '=', ':', 'ä € 日本 🦊', 'a\\nb', '%(x)s $HOME', 'true', 'a\u2028b', 'x'.repeat(300)];
+  return random.pick([...plain, '{"a": "b=c:d"}', ...others]);
 }
 
 /** A blank line or a comment. */
