@@ -8,11 +8,7 @@ import { createInterface } from 'node:readline';
 import { find } from './which';
 
 /** Two files, and the profiles whose keys are wanted. */
-export interface Question {
-  readonly config?: string;
-  readonly credentials: string;
-  readonly profiles?: readonly string[];
-}
+type Question = Readonly<{ config?: string; credentials: string; profiles?: readonly string[] }>;
 
 interface Asked {
   /** What the first call to AWS is signed with: the profile's keys, or those at the end of its `source_profile` chain. */
