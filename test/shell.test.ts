@@ -45,7 +45,7 @@ describe('what a command prints, and how it ends', () => {
   });
 });
 
-describe('a command that does not end by itself is ended, with all that it started', () => {
+describe('a command that does not end by itself is ended, with all that it started', { timeout: 90_000 }, () => {
   /** A command of two processes, what they tell, and the end of both. */
   function endless(t: TestContext, work: string) {
     const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-shell-'));
@@ -65,14 +65,14 @@ describe('a command that does not end by itself is ended, with all that it start
   });
 
   test('when its time is over', async (t) => {
-    const { command, ended } = endless(t, 'echo 287082; sleep 100');
+    const { command, ended } = endless(t, 'echo 287082; sleep 1000');
     const { problem } = await readCommand(command, { PATH }, { ...limits, seconds: 0.5 });
     assert.equal(problem, 'did not end within 0.5 s');
     await ended;
   });
 
   test('when nobody wants it any more', async (t) => {
-    const { command, begun, ended } = endless(t, 'sleep 100');
+    const { command, begun, ended } = endless(t, 'sleep 1000');
     const cancel = new AbortController();
     const running = readCommand(command, { PATH }, { ...limits, signal: cancel.signal });
     await begun;
@@ -82,12 +82,12 @@ describe('a command that does not end by itself is ended, with all that it start
   });
 
   test('when nobody has ever wanted it', async () => {
-    const { problem } = await readCommand('sleep 100', { PATH }, { ...limits, signal: AbortSignal.abort() });
+    const { problem } = await readCommand('sleep 1000', { PATH }, { ...limits, signal: AbortSignal.abort() });
     assert.equal(problem, 'was cancelled');
   });
 
   test('also where it shares the process group of the tool', async () => {
-    const { problem } = await readCommand('exec sleep 100', { PATH }, { seconds: 0.5, signal });
+    const { problem } = await readCommand('exec sleep 1000', { PATH }, { seconds: 0.5, signal });
     assert.equal(problem, 'did not end within 0.5 s');
   });
 });
