@@ -1,11 +1,12 @@
 // One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
 import { devNull } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
 import { type CodeSource, cancelled } from './otp';
-import type { Environment, Runtime } from './shell';
-import type { Granted, Sts } from './sts';
+import type { Runtime } from './shell';
+import type { Granted, Context as OpenContext, Sts } from './sts';
 
 export type { Granted } from './sts';
 
@@ -18,13 +19,7 @@ export interface Plan {
   readonly codes: CodeSource;
 }
 
-export interface Context {
-  readonly env: Environment;
-  readonly runtime: Runtime;
-  /** Ends everything at once: the question, the commands, the call. */
-  readonly signal: AbortSignal;
-  /** In milliseconds. */
-  now(): number;
+export interface Context extends OpenContext {
   /** For a refused code that is asked for again. */
   printError(error: UserError): void;
 }
@@ -40,7 +35,7 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
   const signal = AbortSignal.any([context.signal, over.signal]);
   try {
     let code = codes.ask(signal);
-    const opening = open(plan, context, signal, code);
+    const opening = open(plan, { ...context, signal }, code);
     for (let attempt = 1; ; attempt++) {
       const [typed, sts] = await Promise.all([code, opening]);
       try {
@@ -59,33 +54,21 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
   }
 }
 
-async function open(
-  { identity, ca }: Plan,
-  context: Context,
-  signal: AbortSignal,
-  code: Promise<unknown>,
-): Promise<Sts> {
-  const { env, runtime, now } = context;
-  let isIdle = true;
-  const typed = () => {
-    isIdle = false;
-  };
-  code.then(typed, typed);
-  await new Promise((shown) => setImmediate(shown));
-  const { openSts } = await loadSts(runtime.env);
-  return openSts(identity, { env, ca, signal, kill: runtime.kill, now, isIdle: () => isIdle });
-}
-
 /**
  * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
  * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
  */
-function loadSts(env: Runtime['env']) {
+async function open({ identity, ca }: Plan, context: OpenContext, code: Promise<unknown>): Promise<Sts> {
+  const { env } = context.runtime;
   env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   env.AWS_CONFIG_FILE = devNull;
   env.AWS_SHARED_CREDENTIALS_FILE = devNull;
   delete env.DEBUG;
-  return import('./sts');
+  // the question is shown first
+  await turn();
+  const { openSts } = await import('./sts');
+  const isIdle = await Promise.race([code.then(() => false), turn(true)]);
+  return openSts(identity, ca, context, isIdle);
 }
 
 /** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */

@@ -17,7 +17,7 @@ export interface Route {
   /** The environment variable that sets the proxy. */
   readonly variable: string;
   /** What the proxy answered to the last CONNECT. */
-  proxyStatus(): number | undefined;
+  proxyStatus?: number;
 }
 
 export interface Call {
@@ -116,7 +116,7 @@ export function explainFailure(error: Failure, call: Call): UserError {
   const { route } = call;
   const status = error.code === undefined ? error.$metadata?.httpStatusCode : undefined;
   if (status === undefined) return explainNetwork(error, route);
-  const byProxy = route.proxyStatus() ?? (status === 407 ? status : 200);
+  const byProxy = route.proxyStatus ?? (status === 407 ? status : 200);
   return route.proxy && byProxy !== 200 ? explainProxy(route, byProxy) : notSts(route.host);
 }
 
@@ -163,7 +163,7 @@ function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, 
     return new UserError('network', what, hint);
   };
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
-    const owner = route.proxyStatus() ? host : first;
+    const owner = route.proxyStatus ? host : first;
     return fail(`cannot trust the certificate of ${owner} (${code})`, explainCertificate(code));
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or DNS`);

@@ -27,17 +27,13 @@ export interface Sts {
   getSession(code: string, duration: number | undefined): Promise<Granted>;
 }
 
-export interface Surroundings {
+export interface Context {
   readonly env: Environment;
-  /** Certificate authorities to trust beside Node's own, PEM. */
-  readonly ca: string | undefined;
-  /** Ends whatever is under way, and closes the connection. */
+  readonly runtime: Runtime;
+  /** Ends everything at once: the question, the commands, the call and its connection. */
   readonly signal: AbortSignal;
-  readonly kill: Runtime['kill'];
   /** In milliseconds. */
   now(): number;
-  /** Whether there is time to prepare the call. */
-  isIdle(): boolean;
 }
 
 /** For each address of a name but the last; Node's own quarter of a second is less than a slow network takes. */
@@ -51,14 +47,19 @@ const processSeconds = 60;
 const maxSeconds = 36 * 3600 + 60;
 
 /**
- * Gets the keys and makes the client; connects and warms the SDK where there is time. The caller keeps the shared files from the SDK,
- * which would take settings of other profiles from them.
+ * Gets the keys and makes the client; connects and warms the SDK where there is time (`isIdle`). `ca` is the certificate authorities
+ * to trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
  * @throws UserError `config` for a bad proxy variable or region, or a failed `credential_process`
  */
-export async function openSts(identity: Identity, surroundings: Surroundings): Promise<Sts> {
+export async function openSts(
+  identity: Identity,
+  ca: string | undefined,
+  context: Context,
+  isIdle: boolean,
+): Promise<Sts> {
   const { region, serial, endpoint } = identity;
-  const { env, ca, signal, now } = surroundings;
-  const keys = getKeys(identity.keys, surroundings);
+  const { env, signal, now } = context;
+  const keys = getKeys(identity.keys, context);
   keys.catch(() => {});
   const url = endpoint ? new URL(endpoint) : await findUrl(region);
   const { agent, route } = await openRoute(url, env, ca, signal);
@@ -83,10 +84,7 @@ export async function openSts(identity: Identity, surroundings: Surroundings): P
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      const response = result.response as {
-        headers: Record<string, string>;
-        body: Uint8Array | AsyncIterable<Uint8Array>;
-      };
+      const response = result.response as { headers: Record<string, string>; body: unknown };
       ahead = Math.round((now() - Date.parse(response.headers.date ?? '')) / 1000) || 0;
       response.body = await readBody(response.body as AsyncIterable<Uint8Array>, route.host);
       return result;
@@ -98,7 +96,7 @@ export async function openSts(identity: Identity, surroundings: Surroundings): P
     lastUsed = now();
   };
   // errors are ignored: the call can connect by itself
-  const connected = surroundings.isIdle() ? connect(url, agent).then(used) : undefined;
+  const connected = isIdle ? connect(url, agent).then(used) : undefined;
   if (connected) rehearse(region).catch(() => {});
   const started = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
   await keys;
@@ -138,9 +136,13 @@ export async function openSts(identity: Identity, surroundings: Surroundings): P
  * The source's long-lived keys; those behind `credential_process` are fetched.
  * @throws UserError `config`; the process's output is never shown
  */
-async function getKeys(keys: SourceKeys, { env, signal, kill }: Surroundings) {
+async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
   if (!('process' in keys)) return keys;
-  const { stdout, problem } = await readCommand(keys.process, env, { seconds: processSeconds, signal, kill });
+  const { stdout, problem } = await readCommand(keys.process, env, {
+    seconds: processSeconds,
+    signal,
+    kill: runtime.kill,
+  });
   const fail = (why: string) => {
     const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
     return new UserError('config', `credential_process ${why} (${keys.where})`, hint);
@@ -169,18 +171,18 @@ function connect(url: URL, agent: HttpAgent): Promise<void> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((closed) => {
     const visit = request(new URL('/', url), { agent }, (response) => response.resume());
-    visit
-      .on('error', () => {})
-      .on('close', closed)
-      .end();
+    visit.on('error', () => {});
+    visit.on('close', closed);
+    visit.end();
   });
 }
 
 /** The SDK's first call takes as long as Node's start, so one is made that no network sees, with AWS's sample keys. */
 async function rehearse(region: string): Promise<void> {
-  const keys = '<AccessKeyId>AKIAIOSFODNN7EXAMPLE</AccessKeyId><Expiration>2011-07-11T19:55:29Z</Expiration>';
-  const result = `<GetSessionTokenResult><Credentials>${keys}</Credentials></GetSessionTokenResult>`;
-  const body = Buffer.from(`<GetSessionTokenResponse>${result}</GetSessionTokenResponse>`);
+  const given = '<Credentials><Expiration>2011-07-11T19:55:29Z</Expiration></Credentials>';
+  const body = Buffer.from(
+    `<GetSessionTokenResponse><GetSessionTokenResult>${given}</GetSessionTokenResult></GetSessionTokenResponse>`,
+  );
   const client = new STSClient({
     region,
     endpoint: 'https://sts.example.com',
@@ -203,14 +205,13 @@ async function findUrl(region: string): Promise<URL> {
 
 async function openRoute(url: URL, env: Environment, ca: string | undefined, signal: AbortSignal) {
   const secure = url.protocol === 'https:';
-  const options = {
-    keepAlive: true,
-    autoSelectFamilyAttemptTimeout: attemptMs,
-    ...(ca && { ca: [...rootCertificates(), ca] }),
-  };
+  // those that Node trusts, with NODE_EXTRA_CA_CERTS where it can tell (22.15 and later)
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  const trusted = ca && { ca: [...(getCACertificates?.('default') ?? tls.rootCertificates), ca] };
+  const options = { keepAlive: true, autoSelectFamilyAttemptTimeout: attemptMs, ...trusted };
   const variable = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const proxy = findProxy(url, env, variable);
-  let status: number | undefined;
+  const route: Route = { host: url.host, proxy: proxy?.host, variable };
   let agent: HttpAgent;
   if (!proxy) agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
   else if (secure) {
@@ -219,7 +220,7 @@ async function openRoute(url: URL, env: Environment, ca: string | undefined, sig
     // it drops the options for the connection behind the proxy
     Object.assign((agent as HttpsAgent).options, options);
     agent.on('proxyConnect', ({ statusCode }: { statusCode: number }) => {
-      status = statusCode;
+      route.proxyStatus = statusCode;
     });
   } else {
     const { HttpProxyAgent } = await import('http-proxy-agent');
@@ -228,14 +229,7 @@ async function openRoute(url: URL, env: Environment, ca: string | undefined, sig
   // with NODE_DEBUG=http Node prints the agent, and the proxy's password would be seen
   if (proxy) Object.defineProperty(agent, 'proxy', { enumerable: false });
   signal.addEventListener('abort', () => agent.destroy());
-  const route: Route = { host: url.host, proxy: proxy?.host, variable, proxyStatus: () => status };
   return { agent, route };
-}
-
-/** Those that Node trusts, with NODE_EXTRA_CA_CERTS where it can tell (22.15 and later). */
-function rootCertificates(): readonly string[] {
-  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
-  return getCACertificates?.('default') ?? tls.rootCertificates;
 }
 
 /**
@@ -284,19 +278,11 @@ function isWorthRepeating(error: Failure): boolean {
 
 /** `now` and `ahead` in seconds. */
 function toSession(given: Credentials | undefined, host: string, now: number, ahead: number): Granted {
-  const {
-    AccessKeyId: accessKeyId,
-    SecretAccessKey: secretAccessKey,
-    SessionToken: sessionToken,
-    Expiration,
-  } = given ?? {};
-  const expires = new Date(Expiration ?? Number.NaN);
+  const keys = [given?.AccessKeyId, given?.SecretAccessKey, given?.SessionToken];
+  const [accessKeyId = '', secretAccessKey = '', sessionToken = ''] = keys;
+  const expires = new Date(given?.Expiration ?? Number.NaN);
   const lasts = Math.round(expires.getTime() / 1000 - (now - ahead));
-  const isWhole = isToken(accessKeyId) && isToken(secretAccessKey) && isToken(sessionToken);
+  const isWhole = keys.every((key) => typeof key === 'string' && /^[\x21-\x7e]+$/.test(key));
   if (!isWhole || !(lasts > 0 && lasts <= maxSeconds)) throw notSts(host);
   return { accessKeyId, secretAccessKey, sessionToken, expires, lasts, clockAhead: Math.abs(ahead) < 60 ? 0 : ahead };
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
 }

@@ -6,7 +6,7 @@ import type { Identity } from '../lib/identity';
 import { person, serial } from './helpers/scene';
 
 const host = 'sts.us-east-1.amazonaws.com';
-const direct: Route = { host, proxy: undefined, variable: 'HTTPS_PROXY', proxyStatus: () => undefined };
+const direct: Route = { host, proxy: undefined, variable: 'HTTPS_PROXY' };
 
 interface Circumstances {
   readonly region?: string;
@@ -175,15 +175,15 @@ describe('an error of STS', () => {
 
 describe('what is not from STS', () => {
   const proxy = 'the proxy proxy.example.com:3128';
-  const byProxy = (status?: number): Route => ({
-    ...{ ...direct, proxy: 'proxy.example.com:3128', proxyStatus: () => status },
-  });
+  const byProxy = (proxyStatus?: number): Route => {
+    return { ...direct, proxy: 'proxy.example.com:3128', ...(proxyStatus && { proxyStatus }) };
+  };
   const portal = 'log in to the network in a browser, or check HTTPS_PROXY and the endpoint';
   const again = 'check the network, VPN or proxy, then use the next code';
   const company = 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate';
   const late = { name: 'TimeoutError', message: 'it took too long' };
   const says = (failure: Failure, what: string, hint = again, route: Route = direct) => {
-    test(`${JSON.stringify(failure)}${route === direct ? '' : ` by a proxy, ${route.proxyStatus()}`}`, () => {
+    test(`${JSON.stringify(failure)}${route === direct ? '' : ` by a proxy, ${route.proxyStatus}`}`, () => {
       assert.deepEqual(explain(failure, { route }), { lines: [what, hint], mayBeRetried: false });
     });
   };

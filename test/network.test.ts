@@ -285,7 +285,7 @@ describe('TLS and proxies', { concurrency: 4, skip: missing('openssl') }, () => 
     const sts = await startStsFor(t, certificate);
     const proxy = await startProxy(t, { refuses: 503 });
     const refused = proxy.next();
-    const opened = await open(t, sts.url, { ...trust, env: { HTTPS_PROXY: proxy.url }, isIdle: () => true });
+    const opened = await open(t, sts.url, { ...trust, env: { HTTPS_PROXY: proxy.url }, isIdle: true });
     await refused;
     proxy.relent();
     await opened.getSession(codeOf(), undefined);

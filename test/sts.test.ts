@@ -359,7 +359,7 @@ describe('the connection that is opened while the code is awaited', { concurrenc
     test(`an STS that ${name} when it is opened costs nothing`, async (t) => {
       const sts = await startStsFor(t);
       sts.onVisit = answer;
-      const opened = await open(t, sts.url, { isIdle: () => true });
+      const opened = await open(t, sts.url, { isIdle: true });
       await sts.until(() => sts.visits.length === 1);
       await opened.getSession(codeOf(), undefined);
       assert.equal(sts.calls.length, 1);

@@ -5,7 +5,7 @@ import { devNull } from 'node:os';
 import type { TestContext } from 'node:test';
 import type { UserError } from '../../lib/errors';
 import type { Identity } from '../../lib/identity';
-import { openSts, type Sts, type Surroundings } from '../../lib/sts';
+import { type Context, openSts, type Sts } from '../../lib/sts';
 import type { Certificate } from './certificate';
 import { person } from './scene';
 import { type LocalSts, startSts, totp, type User } from './sts';
@@ -17,7 +17,10 @@ process.env.AWS_SHARED_CREDENTIALS_FILE = devNull;
 process.env.RES_OPTIONS = 'timeout:1 attempts:1 ndots:1';
 process.env.LOCALDOMAIN = 'invalid';
 
-export type Options = Partial<Surroundings> & Partial<Pick<Identity, 'region' | 'keys' | 'serial'>>;
+export interface Options extends Partial<Context>, Partial<Pick<Identity, 'region' | 'keys' | 'serial'>> {
+  readonly ca?: string;
+  readonly isIdle?: boolean;
+}
 
 /** The identity of the person, with STS at the endpoint. */
 export function identityOf(endpoint: string | undefined, { region, keys, serial }: Options = {}): Identity {
@@ -35,8 +38,8 @@ export function identityOf(endpoint: string | undefined, { region, keys, serial 
 export async function open(t: TestContext, endpoint: string | undefined, options: Options = {}): Promise<Sts> {
   const end = new AbortController();
   t.after(() => end.abort());
-  const { signal = end.signal, env = {}, ca, kill = process.kill, now = Date.now, isIdle = () => false } = options;
-  return openSts(identityOf(endpoint, options), { env, ca, signal, kill, now, isIdle });
+  const { signal = end.signal, env = {}, ca, now = Date.now, isIdle = false } = options;
+  return openSts(identityOf(endpoint, options), ca, { env, signal, runtime: process, now }, isIdle);
 }
 
 /** Opened while the person looks for the code: the connection is there. */
@@ -50,7 +53,7 @@ export async function openWarm(t: TestContext, endpoint: string, options: Option
     return now();
   };
   const warm = once(looked, 'warm');
-  const sts = await open(t, endpoint, { ...options, isIdle: () => true, now: clock });
+  const sts = await open(t, endpoint, { ...options, isIdle: true, now: clock });
   await warm;
   return sts;
 }
