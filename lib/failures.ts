@@ -43,57 +43,43 @@ export interface Failure {
 
 /**
  * STS's error code, with a phrase of its message where the code is not enough (of several words, so that it is no user's or policy's
- * name); then what is wrong; then hints. The first row that fits counts. GetSessionToken needs no permission: no hint asks for one.
+ * name); below it what is wrong, then hints, each behind a bar or on a line of its own. The first row that fits counts. GetSessionToken needs no permission: no hint asks for one.
  * {said} quotes the message. It is shown only where it cannot hold a credential: IncompleteSignature may echo the secret key.
  */
 const refusals = `
 AccessDenied invalid MFA one time pass code
-  STS did not accept the code for {serial}
-  wait for the next code: {used}
+  STS did not accept the code for {serial} | wait for the next code: {used}
 AccessDenied unable to validate MFA code
-  STS could not check the code with {serial}
-  to see the devices: aws iam list-mfa-devices --profile {word}
+  STS could not check the code with {serial} | to see the devices: aws iam list-mfa-devices --profile {word}
   if it is one of them: resync it in the IAM console
 AccessDenied with session credentials
   source {source} holds a session, not long-lived keys ({where})
   set source_profile to the profile with the long-lived keys
 AccessDenied no VPC endpoint policy allows
-  a VPC endpoint policy does not allow GetSessionToken
-  ask the owner of the endpoint to change its policy
+  a VPC endpoint policy does not allow GetSessionToken | ask the owner of the endpoint to change its policy
 AccessDenied with an explicit deny in
-  {policy} denies GetSessionToken
-  ask its owner to change it
+  {policy} denies GetSessionToken | ask its owner to change it
 AccessDenied
-  AWS denied GetSessionToken to the user of {source}
-  {said}
+  AWS denied GetSessionToken to the user of {source} | {said}
 InvalidClientTokenId
-  access key unknown in {region} ({where})
-  {enable}
+  access key unknown in {region} ({where}) | {enable}
   if the key was deleted or disabled: make a new one in the IAM console
 SignatureDoesNotMatch scoped to a valid region
-  {host} is not the endpoint of {region}
-  set AWS_REGION, or region, to that of the endpoint
+  {host} is not the endpoint of {region} | set AWS_REGION, or region, to that of the endpoint
 SignatureDoesNotMatch|RequestExpired|RequestTimeTooSkewed|ExpiredToken expired|not yet current|too large
-  this computer's clock is too far off for STS
-  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
+  this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 SignatureDoesNotMatch
-  wrong aws_secret_access_key ({where})
-  copy it again, whole
+  wrong aws_secret_access_key ({where}) | copy it again, whole
 IncompleteSignature
-  STS cannot read the access key ({where})
-  copy both keys again, each on its own line
+  STS cannot read the access key ({where}) | copy both keys again, each on its own line
 Throttling
-  STS gets too many calls (throttling)
-  wait a minute, then use a new code
+  STS gets too many calls (throttling) | wait a minute, then use a new code
 RegionDisabledException
-  STS is not active in {region} for this account
-  set AWS_REGION, or region, to one that is, such as us-east-1
+  STS is not active in {region} for this account | set AWS_REGION, or region, to one that is, such as us-east-1
 OptInRequired
-  the AWS account of {source} is not signed up
-  finish its sign-up in the AWS console, or ask its owner
+  the AWS account of {source} is not signed up | finish its sign-up in the AWS console, or ask its owner
 ValidationError|InvalidParameter|MalformedInput
-  STS refused the call ({error})
-  {said}
+  STS refused the call ({error}) | {said}
 `;
 
 /** Enabled in every account; regions that came later have to be enabled first. */
@@ -133,7 +119,7 @@ function explainRefusal({ name, message, $metadata }: Failure, { identity, code,
     enable: standardRegions.test(region) ? '' : `if your account has not enabled ${region}: set AWS_REGION=us-east-1`,
   };
   for (const row of refusals.trim().split(/\n(?=\S)/)) {
-    const [head = '', ...sentences] = row.split(/\n\s+/);
+    const [head = '', ...sentences] = row.split(/\n\s+| \| /);
     const [, codes, phrase = ''] = /^(\S+) ?(.*)$/.exec(head) ?? [];
     if (!new RegExp(`^(${codes})`).test(error) || !new RegExp(phrase, 'i').test(text)) continue;
     const [what = '', ...hints] = sentences.map((line) => line.replace(/\{(\w+)\}/g, (_, word) => words[word] ?? ''));
@@ -146,26 +132,28 @@ function explainRefusal({ name, message, $metadata }: Failure, { identity, code,
 
 function explainProxy({ host, proxy, variable }: Route, status: number): UserError {
   const fail = (what: string, hint: string) => new UserError('network', `the proxy ${proxy} ${what} (${status})`, hint);
-  if (status === 407) {
-    const hint = `set ${variable}=http://<name>:<password>@<host>:<port>, with %40 for @`;
-    return fail('wants another password', hint);
-  }
+  const login = `set ${variable}=http://<name>:<password>@<host>:<port>, with %40 for @`;
+  if (status === 407) return fail('wants another password', login);
   if (status >= 500) return fail(`cannot reach ${host}`, 'check that the proxy is up, then use the next code');
   return fail(`refuses ${host}`, 'ask its owner to allow that host, or add the host to NO_PROXY');
 }
+
+/** What to do about a certificate, by OpenSSL's word for what is wrong with it; the first row that fits counts. */
+const untrusted = [
+  [/EXPIRED|NOT_YET_VALID/, "check this computer's date; if it is right, the certificate is too old"],
+  [/ALTNAME/, 'another host answers there: log in to the network, or check the endpoint'],
+  [/CERT|SELF_SIGNED|UNABLE_TO/, 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate'],
+] as const;
 
 function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, route: Route): UserError {
   const { host, proxy } = route;
   // behind a proxy, DNS and TCP errors are the proxy's
   const first = proxy ? `the proxy ${proxy}` : host;
   const peer = proxy ? `${host} through the proxy ${proxy}` : host;
-  const fail = (what: string, hint = 'check the network, VPN or proxy, then use the next code') => {
-    return new UserError('network', what, hint);
-  };
-  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
-    const owner = route.proxyStatus ? host : first;
-    return fail(`cannot trust the certificate of ${owner} (${code})`, explainCertificate(code));
-  }
+  const again = 'check the network, VPN or proxy, then use the next code';
+  const fail = (what: string, hint = again) => new UserError('network', what, hint);
+  const [, hint] = untrusted.find(([pattern]) => pattern.test(code)) ?? [];
+  if (hint) return fail(`cannot trust the certificate of ${route.proxyStatus ? host : first} (${code})`, hint);
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or DNS`);
   if (code === 'ECONNREFUSED') return fail(`${first} refused the connection`);
   if (name === 'AbortError') return fail(`${peer} did not finish within ${limits.call} s`);
@@ -177,12 +165,4 @@ function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, 
   }
   if (isConnecting || errors) return fail(`cannot connect to ${first} (${code})`);
   return fail(`connection to ${peer} broke (${code || name})`);
-}
-
-/** What to do about a certificate that is not trusted, by OpenSSL's word for it. */
-function explainCertificate(code: string): string {
-  if (/EXPIRED|NOT_YET_VALID/.test(code))
-    return "check this computer's date; if it is right, the certificate is too old";
-  if (/ALTNAME/.test(code)) return 'another host answers there: log in to the network, or check the endpoint';
-  return 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate';
 }

@@ -131,13 +131,11 @@ export function openPipe(runtime: Runtime) {
     lines ??= readLines(runtime.stdin);
     const late = sleep(pipeSeconds * 1000, undefined, { ref: false, signal });
     const line = await Promise.race([lines.next(), late]);
-    const code = line && !line.done ? parseCode(line.value) : undefined;
+    const code = parseCode(line?.value ?? '');
     if (code) return code;
-    const why = !line
-      ? `standard input was silent for ${pipeSeconds} s`
-      : line.done
-        ? 'no terminal, and standard input is empty'
-        : 'its line on standard input is not six digits';
+    let why = 'its line on standard input is not six digits';
+    if (!line) why = `standard input was silent for ${pipeSeconds} s`;
+    else if (line.done) why = 'no terminal, and standard input is empty';
     const hint = 'run it in a terminal, give --token-code, or pipe in one code a line';
     throw new UserError('usage', `no code for ${profile}: ${why}`, hint);
   };
@@ -148,7 +146,7 @@ export function openPipe(runtime: Runtime) {
 }
 
 /** What is longer than a megabyte is passed on as if it were a line; what cannot be read, as a folder, is as good as empty. */
-async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, undefined> {
+async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, void> {
   let rest = '';
   try {
     for await (const chunk of stdin.setEncoding('utf8')) {
@@ -159,7 +157,6 @@ async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, undef
     }
   } catch {}
   if (rest) yield rest;
-  return undefined;
 }
 
 /** `mfa_process`: a shell command that has the terminal, and prints one six-digit group. */

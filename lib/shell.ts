@@ -5,12 +5,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** What lib uses of Node's `process`, which refresh.ts alone has. */
 export type Runtime = Pick<NodeJS.Process, 'stdin' | 'stderr' | 'env' | 'platform' | 'kill' | 'once'>;
 
-export interface Output {
-  readonly stdout: string;
-  /** Why it is no good: `ended with status 3`, `did not end within 60 s`. */
-  readonly problem: string | undefined;
-}
-
 export interface Limits {
   readonly seconds: number;
   /** Ends the command. */
@@ -24,21 +18,21 @@ export const maxBytes = 2 ** 20;
 /** How long after its end a command's output may still be on its way. */
 const drainMs = 100;
 
-export async function readCommand(command: string, env: Environment, limits: Limits): Promise<Output> {
+/** Resolves to its stdout, and to why that is no good: `ended with status 3`, `did not end within 60 s`. */
+export async function readCommand(command: string, env: Environment, limits: Limits) {
   const { seconds, signal, kill } = limits;
   const { spawn } = await import('node:child_process');
-  return new Promise((done) => {
+  return new Promise<{ stdout: string; problem: string | undefined }>((done) => {
     const stdin = kill ? 'ignore' : 'inherit';
     const child = spawn(command, { shell: true, detached: !!kill, stdio: [stdin, 'pipe', 'inherit'], env: { ...env } });
-    const chunks: Buffer[] = [];
-    let size = 0;
+    let stdout = '';
     const finish = (problem?: string) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       // a process that the command left in the background may hold the pipe
       child.stdout.destroy();
       child.unref();
-      done({ stdout: Buffer.concat(chunks).toString(), problem });
+      done({ stdout, problem });
     };
     const end = (problem: string) => {
       try {
@@ -53,10 +47,9 @@ export async function readCommand(command: string, env: Environment, limits: Lim
     const timer = setTimeout(() => end(`did not end within ${seconds} s`), seconds * 1000);
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    child.stdout.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBytes) end('printed more than 1 MiB');
-      else chunks.push(chunk);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      if (stdout.length > maxBytes) end('printed more than 1 MiB');
     });
     child.on('error', (error) => finish(`could not be started (${error.message})`));
     child.on('exit', (status, signal) => {

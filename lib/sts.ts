@@ -143,10 +143,8 @@ async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
     signal,
     kill: runtime.kill,
   });
-  const fail = (why: string) => {
-    const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
-    return new UserError('config', `credential_process ${why} (${keys.where})`, hint);
-  };
+  const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
+  const fail = (why: string) => new UserError('config', `credential_process ${why} (${keys.where})`, hint);
   if (problem) throw fail(problem);
   let answer: Readonly<Record<string, unknown>> | null;
   try {
@@ -242,8 +240,7 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
   const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
   const isExempt = (entry: string) => {
     const suffix = entry.trim().toLowerCase().replace(/^\.+/, '');
-    if (suffix === '*') return true;
-    return suffix !== '' && hosts.some((host) => host === suffix || host.endsWith(`.${suffix}`));
+    return suffix === '*' || (suffix !== '' && hosts.some((host) => `.${host}`.endsWith(`.${suffix}`)));
   };
   if ((env.no_proxy ?? env.NO_PROXY ?? '').split(',').some(isExempt)) return undefined;
   try {

@@ -47,23 +47,17 @@ const answers = `
   source foobar-long-term holds a session, not long-lived keys (~/.aws/credentials:2)
   set source_profile to the profile with the long-lived keys
 403 AccessDenied User: USER is not authorized to perform: sts:GetSessionToken because no VPC endpoint policy allows the sts:GetSessionToken action
-  a VPC endpoint policy does not allow GetSessionToken
-  ask the owner of the endpoint to change its policy
+  a VPC endpoint policy does not allow GetSessionToken | ask the owner of the endpoint to change its policy
 403 AccessDenied User: USER is not authorized to perform: sts:GetSessionToken with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/p-1
-  a service control policy denies GetSessionToken
-  ask its owner to change it
+  a service control policy denies GetSessionToken | ask its owner to change it
 403 AccessDenied User: USER is not authorized to perform: sts:GetSessionToken with an explicit deny in an identity-based policy
-  an identity-based policy denies GetSessionToken
-  ask its owner to change it
+  an identity-based policy denies GetSessionToken | ask its owner to change it
 403 AccessDenied User: USER is not authorized to perform: sts:GetSessionToken with an explicit deny in a permissions boundary
-  a permissions boundary denies GetSessionToken
-  ask its owner to change it
+  a permissions boundary denies GetSessionToken | ask its owner to change it
 403 AccessDenied User: USER is not authorized to perform: sts:GetSessionToken with an explicit deny in 3 places
-  a policy denies GetSessionToken
-  ask its owner to change it
+  a policy denies GetSessionToken | ask its owner to change it
 403 AccessDenied no by DenyExpiredContractors
-  AWS denied GetSessionToken to the user of foobar-long-term
-  STS said: no by DenyExpiredContractors
+  AWS denied GetSessionToken to the user of foobar-long-term | STS said: no by DenyExpiredContractors
 403 AccessDenied no for arn:aws:iam::1:user/not-expired-unable-to-validate-MFA-code
   AWS denied GetSessionToken to the user of foobar-long-term
   STS said: no for arn:aws:iam::1:user/not-expired-unable-to-validate-MFA-code
@@ -73,61 +67,44 @@ const answers = `
   access key unknown in us-east-1 (~/.aws/credentials:2)
   if the key was deleted or disabled: make a new one in the IAM console
 403 SignatureDoesNotMatch The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.
-  wrong aws_secret_access_key (~/.aws/credentials:2)
-  copy it again, whole
+  wrong aws_secret_access_key (~/.aws/credentials:2) | copy it again, whole
 403 SignatureDoesNotMatch Credential should be scoped to a valid region, not 'us-east-2'.
-  ${host} is not the endpoint of us-east-1
-  set AWS_REGION, or region, to that of the endpoint
+  ${host} is not the endpoint of us-east-1 | set AWS_REGION, or region, to that of the endpoint
 403 SignatureDoesNotMatch Signature expired: 20160609T184512Z is now earlier than 20160609T184613Z (20160609T185113Z - 5 min.)
-  this computer's clock is too far off for STS
-  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
+  this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 403 SignatureDoesNotMatch Signature not yet current: 20261121T100000Z is still later than 20261121T090500Z (20261121T090000Z + 5 min.)
-  this computer's clock is too far off for STS
-  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
+  this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 400 RequestExpired Request has expired.
-  this computer's clock is too far off for STS
-  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
+  this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 403 RequestTimeTooSkewed The difference between the request time and the current time is too large.
-  this computer's clock is too far off for STS
-  set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
+  this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 400 IncompleteSignature Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'SECRET/WITH/SLASHES/AKIA'
-  STS cannot read the access key (~/.aws/credentials:2)
-  copy both keys again, each on its own line
+  STS cannot read the access key (~/.aws/credentials:2) | copy both keys again, each on its own line
 400 IncompleteSignature 'SECRET' not a valid key=value pair (missing equal-sign) in Authorization header: 'AWS4-HMAC-SHA256 Credential=SECRET'.
-  STS cannot read the access key (~/.aws/credentials:2)
-  copy both keys again, each on its own line
+  STS cannot read the access key (~/.aws/credentials:2) | copy both keys again, each on its own line
 403 RegionDisabledException STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console.
-  STS is not active in us-east-1 for this account
-  set AWS_REGION, or region, to one that is, such as us-east-1
+  STS is not active in us-east-1 for this account | set AWS_REGION, or region, to one that is, such as us-east-1
 403 OptInRequired The AWS access key ID needs a subscription for the service.
-  the AWS account of foobar-long-term is not signed up
-  finish its sign-up in the AWS console, or ask its owner
+  the AWS account of foobar-long-term is not signed up | finish its sign-up in the AWS console, or ask its owner
 400 Throttling Rate exceeded
-  STS gets too many calls (throttling)
-  wait a minute, then use a new code
+  STS gets too many calls (throttling) | wait a minute, then use a new code
 400 ThrottlingException Rate exceeded
-  STS gets too many calls (throttling)
-  wait a minute, then use a new code
+  STS gets too many calls (throttling) | wait a minute, then use a new code
 400 ValidationError Value '287082' at 'tokenCode' failed\tto \u0085 satisfy \u001b[2Jconstraint
-  STS refused the call (ValidationError)
-  STS said: Value '******' at 'tokenCode' failed to satisfy [2Jconstraint
+  STS refused the call (ValidationError) | STS said: Value '******' at 'tokenCode' failed to satisfy [2Jconstraint
 400 ValidationError ${'x'.repeat(9999)}
-  STS refused the call (ValidationError)
-  STS said: ${'x'.repeat(500)}
+  STS refused the call (ValidationError) | STS said: ${'x'.repeat(500)}
 500 InternalFailure SECRET
-  STS has an internal problem (InternalFailure)
-  try again with the next code
+  STS has an internal problem (InternalFailure) | try again with the next code
 503 ServiceUnavailable SECRET
-  STS has an internal problem (ServiceUnavailable)
-  try again with the next code
+  STS has an internal problem (ServiceUnavailable) | try again with the next code
 400 Teapot SECRET, of which nobody has heard
-  STS refused the call (Teapot)
-  try again with the next code
+  STS refused the call (Teapot) | try again with the next code
 `;
 
 describe('an error of STS', () => {
   for (const row of answers.trim().split(/\n(?=\d)/)) {
-    const [head = '', ...words] = row.split(/\n\s+/);
+    const [head = '', ...words] = row.split(/\n\s+| \| /);
     const [, status, code, message] = /^(\d+) (\w+) ?(.*)$/.exec(head) ?? [];
     test(head.slice(0, 160), () => {
       assert.deepEqual(explain(fromSts(Number(status), code, message)), { lines: words, mayBeRetried: false });
