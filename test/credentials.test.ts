@@ -34,7 +34,7 @@ const onWindows = process.platform === 'win32' && 'Windows has no such files';
 const stranger = 12345;
 const noStranger = asRoot ? missing('setpriv') : 'only root can become another user';
 /** Runs what follows in a namespace, where it may mount. */
-const namespace = ['unshare', '--mount', ...(asRoot ? [] : ['--map-root-user'])];
+const namespace: readonly [string, ...string[]] = ['unshare', '--mount', ...(asRoot ? [] : ['--map-root-user'])];
 const noMounts = isPossible(...namespace, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt')
   ? false
   : 'to mount is not permitted here';
