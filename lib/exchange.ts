@@ -1,14 +1,11 @@
 // One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
 import { devNull } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
 import { type CodeSource, cancelled } from './otp';
 import type { Runtime } from './shell';
-import type { Granted, Context as OpenContext, Sts } from './sts';
-
-export type { Granted } from './sts';
+import type { Context, Granted, Sts } from './sts';
 
 export interface Plan {
   readonly identity: Identity;
@@ -17,11 +14,6 @@ export interface Plan {
   /** Certificate authorities to trust beside Node's own, PEM. */
   readonly ca: string | undefined;
   readonly codes: CodeSource;
-}
-
-export interface Context extends OpenContext {
-  /** For a refused code that is asked for again. */
-  printError(error: UserError): void;
 }
 
 /** How long STS may take before a line says who is being asked. */
@@ -58,7 +50,7 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
  * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
  * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
  */
-async function open({ identity, ca }: Plan, context: OpenContext, code: Promise<unknown>): Promise<Sts> {
+async function open({ identity, ca }: Plan, context: Context, code: Promise<unknown>): Promise<Sts> {
   const { env } = context.runtime;
   env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   env.AWS_CONFIG_FILE = devNull;

@@ -15,8 +15,6 @@ export interface CodeSource {
 
 /** A pipe that nobody fills must not hold up a script. */
 const pipeSeconds = 60;
-/** Long enough to find the key and touch it. */
-const processSeconds = 60;
 /** Devices show a new code every 30 seconds of the clock (RFC 6238). */
 const stepMs = 30_000;
 
@@ -168,7 +166,7 @@ export function processSource(
   return {
     attempts: 2,
     async ask(signal) {
-      const { stdout, problem } = await readCommand(setting.value, env, { seconds: processSeconds, signal });
+      const { stdout, problem } = await readCommand(setting.value, env, { signal });
       const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
       if (!problem && codes[0] && codes.length === 1) return codes[0];
       const why = problem ?? `printed ${codes.length || 'no'} six-digit codes`;

@@ -6,7 +6,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Runtime = Pick<NodeJS.Process, 'stdin' | 'stderr' | 'env' | 'platform' | 'kill' | 'once'>;
 
 export interface Limits {
-  readonly seconds: number;
+  /** A minute if undefined: long enough to find a security key and touch it. */
+  readonly seconds?: number;
   /** Ends the command. */
   readonly signal: AbortSignal;
   /** With it the command has no terminal but a process group of its own, which is ended as a whole. */
@@ -20,7 +21,7 @@ const drainMs = 100;
 
 /** Resolves to its stdout, and to why that is no good: `ended with status 3`, `did not end within 60 s`. */
 export async function readCommand(command: string, env: Environment, limits: Limits) {
-  const { seconds, signal, kill } = limits;
+  const { seconds = 60, signal, kill } = limits;
   const { spawn } = await import('node:child_process');
   return new Promise<{ stdout: string; problem: string | undefined }>((done) => {
     const stdin = kill ? 'ignore' : 'inherit';

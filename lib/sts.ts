@@ -34,6 +34,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** In milliseconds. */
   now(): number;
+  /** For a refused code that is asked for again. */
+  printError(error: UserError): void;
 }
 
 /** For each address of a name but the last; Node's own quarter of a second is less than a slow network takes. */
@@ -42,7 +44,6 @@ const attemptMs = 1_000;
 const idleMs = 60_000;
 /** How long the call waits for the prepared connection before it opens another one. */
 const patienceMs = 1_000;
-const processSeconds = 60;
 /** AWS's own limit, and a minute for a clock that is a little off. */
 const maxSeconds = 36 * 3600 + 60;
 
@@ -138,11 +139,7 @@ export async function openSts(
  */
 async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
   if (!('process' in keys)) return keys;
-  const { stdout, problem } = await readCommand(keys.process, env, {
-    seconds: processSeconds,
-    signal,
-    kill: runtime.kill,
-  });
+  const { stdout, problem } = await readCommand(keys.process, env, { signal, kill: runtime.kill });
   const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
   const fail = (why: string) => new UserError('config', `credential_process ${why} (${keys.where})`, hint);
   if (problem) throw fail(problem);

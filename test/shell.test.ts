@@ -11,7 +11,7 @@ import { type Limits, readCommand } from '../lib/shell';
 const { PATH } = process.env;
 const signal = new AbortController().signal;
 /** In a process group of its own, which nothing of the tests' own terminal reaches. */
-const limits: Limits = { seconds: 60, signal, kill: process.kill };
+const limits: Limits = { signal, kill: process.kill };
 
 describe('what a command prints, and how it ends', () => {
   for (const [command, stdout, problem] of [
