@@ -149,7 +149,7 @@ function makePatch({ config, credentials }: Files, args: string, { summary, diff
   const patch = process.platform === 'linux' ? 'patch' : 'patch -V none';
   const apply = isReachable
     ? `to apply it: refresh-mfa ${args} 2>&1 | ${patch} -p0 -d ~`
-    : 'edit the files by hand: patch does not follow links or leave the home folder';
+    : 'edit the files by hand: patch does not follow links or leave ~';
   return `hint: ${summary}\n${diff}hint: ${apply}\n`;
 }
 

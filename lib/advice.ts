@@ -53,7 +53,7 @@ export function findRemedies(files: Files, session: SessionProfile): string[] {
   }
   const users = findOtherUsers(files, session);
   if (link && users.length > 0) {
-    remedies.push(`copy [${source}] to [${longTerm(name)}] (also used by ${few(users)})`);
+    remedies.push(`[${source}] is also used by ${few(users)}: copy it to [${longTerm(name)}]`);
     remedies.push(`then delete source_profile from [${link.section}]`);
   } else if (link && isTaken(files, session)) {
     remedies.push(`rename [${longTerm(name)}], which is not the source, and run this again`);
@@ -69,7 +69,7 @@ function longTerm(name: string): string {
 function findOtherUsers(files: Files, { name, source = '' }: SessionProfile): string[] {
   if (source === longTerm(name)) return [];
   const users = findAll(files).filter((other) => other !== name && sourceOf(files, other) === source);
-  return source === 'default' ? ['aws without a profile', ...users] : users;
+  return source === 'default' ? ['plain aws commands', ...users] : users;
 }
 
 /** Whether X-long-term exists, but is not the source. */
@@ -163,13 +163,11 @@ function findMissingDevice(files: Files, { name, source = name, roles }: Session
   return device ? [`mfa_serial = ${device}`] : [];
 }
 
-/** A key of a profile wherever it is set. Continuation lines could hold a secret, so that a value with some stays. */
+/** The lines of a profile that set a key, wherever they are. */
 function findLines(files: Files, name: string, key: string): Setting[] {
   return findPlaces(files, name).flatMap(({ document, section }) => {
-    const entry = section.entries.get(key);
-    return entry?.value && !entry.value.includes('\n')
-      ? [new Setting(entry.value, document, section.name, entry.line)]
-      : [];
+    const { value, line } = section.entries.get(key) ?? {};
+    return value && line !== undefined ? [new Setting(value, document, section.name, line)] : [];
   });
 }
 

@@ -37,12 +37,15 @@ function read(layout: string): Files {
   return readLayout(filled);
 }
 
-/** The rows of a table in a text, which stand apart; each as its lines. */
+/** The rows of a table in a text, each as its lines: the first is its title, the others are indented more. */
 function rowsOf(text: string): string[][] {
-  return text
-    .trim()
-    .split(/\n\n/)
-    .map((row) => row.split('\n').map((line) => line.trim()));
+  const rows = text.split(/\n(?= {2}\S)/).filter((row) => row.trim());
+  return rows.map((row) =>
+    row
+      .trim()
+      .split('\n')
+      .map((line) => line.trim()),
+  );
 }
 
 function parseText({ config, credentials }: Text): Files {
@@ -62,55 +65,45 @@ function patchText({ config, credentials }: Text, diff: string): Text {
 /** The layout; a line a note; behind `hint:`, what to do where no patch mends it. */
 const notes = rowsOf(`
   all is well
-  [profile work] | MFA | ROLE dev work | duration_seconds = 3600 // [work-long-term] | KEYS
-
+    [profile work] | MFA | ROLE dev work | duration_seconds = 3600 // [work-long-term] | KEYS
   a role with a device
-  ROLE dev work | MFA // [work-long-term] | KEYS
-  dev asks for a code: delete mfa_serial (~/.aws/config:4)
-
+    ROLE dev work | MFA // [work-long-term] | KEYS
+    dev asks for a code: delete mfa_serial (~/.aws/config:4)
   a role that lasts too long
-  ROLE dev work | duration_seconds = 3601 // [work-long-term] | KEYS
-  dev fails: duration_seconds is over 3600 (~/.aws/config:4)
-
+    ROLE dev work | duration_seconds = 3601 // [work-long-term] | KEYS
+    dev fails: duration_seconds is over 3600 (~/.aws/config:4)
   each role, also behind another
-  ROLE dev work | MFA | ROLE ops dev | LONG | MFA // [work-long-term] | KEYS
-  dev asks for a code: delete mfa_serial (~/.aws/config:4)
-  ops asks for a code: delete mfa_serial (~/.aws/config:9)
-  ops fails: duration_seconds is over 3600 (~/.aws/config:8)
-
+    ROLE dev work | MFA | ROLE ops dev | LONG | MFA // [work-long-term] | KEYS
+    dev asks for a code: delete mfa_serial (~/.aws/config:4)
+    ops asks for a code: delete mfa_serial (~/.aws/config:9)
+    ops fails: duration_seconds is over 3600 (~/.aws/config:8)
   source_profile without role_arn
-  [profile work] | source_profile = keys // [keys] | KEYS
-  Terraform refuses work's source_profile (~/.aws/config:2)
-
+    [profile work] | source_profile = keys // [keys] | KEYS
+    Terraform refuses work's source_profile (~/.aws/config:2)
   a source that others use
-  [profile work] | source_profile = keys | [profile more] | source_profile = keys | ROLE raw keys // [keys] | KEYS
-  Terraform refuses work's source_profile (~/.aws/config:2)
-  hint: copy [keys] to [work-long-term] (also used by more, raw)
-  hint: then delete source_profile from [profile work]
-
+    [profile work] | source_profile = keys | [profile more] | source_profile = keys | ROLE raw keys // [keys] | KEYS
+    Terraform refuses work's source_profile (~/.aws/config:2)
+    hint: [keys] is also used by more, raw: copy it to [work-long-term]
+    hint: then delete source_profile from [profile work]
   the source that is used where no profile is named
-  [profile work] | source_profile = default // [default] | KEYS
-  Terraform refuses work's source_profile (~/.aws/config:2)
-  hint: copy [default] to [work-long-term] (also used by aws without a profile)
-  hint: then delete source_profile from [profile work]
-
+    [profile work] | source_profile = default // [default] | KEYS
+    Terraform refuses work's source_profile (~/.aws/config:2)
+    hint: [default] is also used by plain aws commands: copy it to [work-long-term]
+    hint: then delete source_profile from [profile work]
   X-long-term, which another session has, too, by the same line
-  [profile work] | source_profile = work-long-term | [profile more] | source_profile = work-long-term // [work-long-term] | KEYS
-  Terraform refuses work's source_profile (~/.aws/config:2)
-
+    [profile work] | source_profile = work-long-term | [profile more] | source_profile = work-long-term // [work-long-term] | KEYS
+    Terraform refuses work's source_profile (~/.aws/config:2)
   X-long-term is another one
-  [profile work] | source_profile = keys // [keys] | KEYS | [work-long-term] | OTHER
-  Terraform refuses work's source_profile (~/.aws/config:2)
-  hint: rename [work-long-term], which is not the source, and run this again
-
+    [profile work] | source_profile = keys // [keys] | KEYS | [work-long-term] | OTHER
+    Terraform refuses work's source_profile (~/.aws/config:2)
+    hint: rename [work-long-term], which is not the source, and run this again
   aws-mfa's role
-  // [work-long-term] | KEYS | assume_role = arn:aws:iam::123456789012:role/dev
-  assume_role is ignored (~/.aws/credentials:4)
-  hint: instead of assume_role, add a profile with role_arn and source_profile = work
-
+    // [work-long-term] | KEYS | assume_role = arn:aws:iam::123456789012:role/dev
+    assume_role is ignored (~/.aws/credentials:4)
+    hint: instead of assume_role, add a profile with role_arn and source_profile = work
   tools that do not find the session
-  // [work-long-term] | KEYS | [__proto__] | KEYS
-  JavaScript tools can't read ~/.aws/credentials: rename [__proto__] (line 4)
+    // [work-long-term] | KEYS | [__proto__] | KEYS
+    JavaScript tools can't read ~/.aws/credentials: rename [__proto__] (line 4)
 `);
 
 describe('notes, and what to do where no patch mends them', () => {
@@ -127,96 +120,74 @@ describe('notes, and what to do where no patch mends them', () => {
 /** What is typed; the files before; and after. */
 const cures = rowsOf(`
   AWS's guide: work
-  [profile work] | region = x | ROLE dev work | MFA // [work] | KEYS
-  [profile work] | MFA | region = x | ROLE dev work // [work-long-term] | KEYS
-
+    [profile work] | region = x | ROLE dev work | MFA // [work] | KEYS
+    [profile work] | MFA | region = x | ROLE dev work // [work-long-term] | KEYS
   in [default]: default
-  [default] | region = x | ROLE dev default | MFA // [default] | KEYS
-  [default] | MFA | region = x | ROLE dev default // [default-long-term] | KEYS
-
+    [default] | region = x | ROLE dev default | MFA // [default] | KEYS
+    [default] | MFA | region = x | ROLE dev default // [default-long-term] | KEYS
   no section in the config, and lines beside the keys that the profile keeps: work
-  # mine | ROLE dev work | MFA // [work] | region = x | KEYS | output = json
-  # mine | [profile work] | region = x | output = json | MFA |  | ROLE dev work // [work-long-term] | region = x | KEYS | output = json
-
+    # mine | ROLE dev work | MFA // [work] | region = x | KEYS | output = json
+    # mine | [profile work] | region = x | output = json | MFA |  | ROLE dev work // [work-long-term] | region = x | KEYS | output = json
   some of them are in the config already: work
-  [profile work] | region = x | MFA | ROLE dev work | MFA // [work] | KEYS | region = x | output = json
-  [profile work] | output = json | region = x | MFA | ROLE dev work // [work-long-term] | KEYS | region = x | output = json
-
+    [profile work] | region = x | MFA | ROLE dev work | MFA // [work] | KEYS | region = x | output = json
+    [profile work] | output = json | region = x | MFA | ROLE dev work // [work-long-term] | KEYS | region = x | output = json
   no config: work
-  // [work] | KEYS | [dev] | role_arn = arn:aws:iam::123456789012:role/dev | source_profile = work | MFA
-  [profile work] | MFA // [work-long-term] | KEYS | [dev] | role_arn = arn:aws:iam::123456789012:role/dev | source_profile = work
-
+    // [work] | KEYS | [dev] | role_arn = arn:aws:iam::123456789012:role/dev | source_profile = work | MFA
+    [profile work] | MFA // [work-long-term] | KEYS | [dev] | role_arn = arn:aws:iam::123456789012:role/dev | source_profile = work
   the device is there: work
-  [profile work] | MFA | ROLE dev work | MFA // [work] | KEYS
-  [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
-
+    [profile work] | MFA | ROLE dev work | MFA // [work] | KEYS
+    [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
   the device of [default]: work
-  [default] | MFA | ROLE dev work // [work] | KEYS
-  [default] | MFA | ROLE dev work // [work-long-term] | KEYS
-
+    [default] | MFA | ROLE dev work | MFA // [work] | KEYS
+    [default] | MFA | ROLE dev work // [work-long-term] | KEYS
   aws_mfa_device is there: work
-  ROLE dev work | MFA // [work] | KEYS | aws_mfa_device = SERIAL
-  ROLE dev work // [work-long-term] | KEYS | aws_mfa_device = SERIAL
-
+    ROLE dev work | MFA // [work] | KEYS | aws_mfa_device = SERIAL
+    ROLE dev work // [work-long-term] | KEYS | aws_mfa_device = SERIAL
   [default] is one of the roles: work
-  [default] | role_arn = arn:aws:iam::123456789012:role/x | source_profile = work | MFA // [work] | KEYS
-  [profile work] | MFA |  | [default] | role_arn = arn:aws:iam::123456789012:role/x | source_profile = work // [work-long-term] | KEYS
-
+    [default] | role_arn = arn:aws:iam::123456789012:role/x | source_profile = work | MFA // [work] | KEYS
+    [profile work] | MFA |  | [default] | role_arn = arn:aws:iam::123456789012:role/x | source_profile = work // [work-long-term] | KEYS
   keys in the config: work
-  [profile work] # mine | KEYS | region = x | ROLE dev work | MFA
-  [profile work] | region = x | MFA |  | [profile work-long-term] # mine | KEYS | region = x | ROLE dev work
-
+    [profile work] # mine | KEYS | region = x | ROLE dev work | MFA
+    [profile work] | region = x | MFA |  | [profile work-long-term] # mine | KEYS | region = x | ROLE dev work
   keys and a device in the config's [default]: default
-  [default] | KEYS | MFA | ROLE dev default | [profile more] | region = x // [more-long-term] | OTHER
-  [default] | MFA |  | [profile default-long-term] | KEYS | MFA | ROLE dev default | [profile more] | region = x // [more-long-term] | OTHER
-
+    [default] | KEYS | MFA | ROLE dev default | [profile more] | region = x // [more-long-term] | OTHER
+    [default] | MFA |  | [profile default-long-term] | KEYS | MFA | ROLE dev default | [profile more] | region = x // [more-long-term] | OTHER
   keys in a bare section of the config, which only we read: work
-  [work] | KEYS | MFA | [profile work] | region = x | ROLE dev work | MFA
-  [work-long-term] | KEYS | MFA | [profile work] | MFA | region = x | ROLE dev work
-
+    [work] | KEYS | MFA | [profile work] | region = x | ROLE dev work | MFA
+    [work-long-term] | KEYS | MFA | [profile work] | MFA | region = x | ROLE dev work
   credential_process: work
-  [profile work] | COMMAND | ROLE dev work | MFA
-  [profile work] | MFA |  | [profile work-long-term] | COMMAND | ROLE dev work
-
+    [profile work] | COMMAND | ROLE dev work | MFA
+    [profile work] | MFA |  | [profile work-long-term] | COMMAND | ROLE dev work
   credential_process beside the device and its code: work
-  [profile work] | COMMAND | MFA | mfa_process = exit 1 | region = x | ROLE dev work | MFA
-  [profile work] | region = x |  | [profile work-long-term] | COMMAND | MFA | mfa_process = exit 1 | region = x | ROLE dev work
-
+    [profile work] | COMMAND | MFA | mfa_process = exit 1 | region = x | ROLE dev work | MFA
+    [profile work] | region = x |  | [profile work-long-term] | COMMAND | MFA | mfa_process = exit 1 | region = x | ROLE dev work
   a role is named, which is behind another and lasts too long: ops
-  ROLE ops dev | duration_seconds=7200 | MFA | ROLE dev work | MFA // [work] | KEYS
-  [profile work] | MFA |  | ROLE ops dev | duration_seconds=3600 | ROLE dev work // [work-long-term] | KEYS
-
+    ROLE ops dev | duration_seconds=7200 | MFA | ROLE dev work | MFA // [work] | KEYS
+    [profile work] | MFA |  | ROLE ops dev | duration_seconds=3600 | ROLE dev work // [work-long-term] | KEYS
   a role in both files: work
-  ROLE dev work | MFA // [work] | KEYS | [dev] | MFA | region = x
-  [profile work] | MFA |  | ROLE dev work // [work-long-term] | KEYS | [dev] | region = x
-
+    ROLE dev work | MFA // [work] | KEYS | [dev] | MFA | region = x
+    [profile work] | MFA |  | ROLE dev work // [work-long-term] | KEYS | [dev] | region = x
   quoted, indented, with comments: work
-  [profile "work"] ; mine |     # region |   region = x | ROLE dev work |   # a code | MFA // [work] # old | KEYS
-  [profile "work"] ; mine |   MFA |     # region |   region = x | ROLE dev work |   # a code // [work-long-term] # old | KEYS
-
+    [profile "work"] ; mine |     # region |   region = x | ROLE dev work |   # a code | MFA // [work] # old | KEYS
+    [profile "work"] ; mine |   MFA |     # region |   region = x | ROLE dev work |   # a code // [work-long-term] # old | KEYS
   its own source: work
-  [profile work] | source_profile = work | ROLE dev work | MFA // [work] | KEYS
-  [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
-
+    [profile work] | source_profile = work | ROLE dev work | MFA // [work] | KEYS
+    [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
   X-long-term has the keys, and only the roles have the device: work
-  ROLE dev work | MFA // [work-long-term] | KEYS
-  [profile work] | MFA |  | ROLE dev work // [work-long-term] | KEYS
-
+    ROLE dev work | MFA // [work-long-term] | KEYS
+    [profile work] | MFA |  | ROLE dev work // [work-long-term] | KEYS
   two devices, and the right one is typed: -s ${person.serial} work
-  ROLE dev work | MFA | ROLE ops work | mfa_serial = DEVICE-B2 // [work] | KEYS
-  [profile work] | MFA |  | ROLE dev work | ROLE ops work // [work-long-term] | KEYS
-
+    [profile home] | region = x | ROLE dev work | MFA | ROLE ops work | mfa_serial = DEVICE-B2 // [work] | KEYS
+    [profile home] | region = x | [profile work] | MFA |  | ROLE dev work | ROLE ops work // [work-long-term] | KEYS
   the layout with source_profile: --check work
-  [keys] | MFA | [profile work] | source_profile = keys | ROLE dev work | LONG | MFA // [keys] | KEYS
-  [work-long-term] | MFA | [profile work] | ROLE dev work | duration_seconds = 3600 // [work-long-term] | KEYS
-
+    [keys] | MFA | [profile work] | source_profile = keys | ROLE dev work | LONG | MFA // [keys] | KEYS
+    [work-long-term] | MFA | [profile work] | ROLE dev work | duration_seconds = 3600 // [work-long-term] | KEYS
   its source has a header of another kind: --check work
-  [profile keys] | MFA | region = x | [profile work] | source_profile = keys | ROLE dev work // [keys] | KEYS
-  [profile work-long-term] | MFA | region = x | [profile work] | ROLE dev work // [work-long-term] | KEYS
-
+    [profile keys] | MFA | region = x | [profile work] | source_profile = keys | ROLE dev work // [keys] | KEYS
+    [profile work-long-term] | MFA | region = x | [profile work] | ROLE dev work // [work-long-term] | KEYS
   only source_profile is too much: --check work
-  [profile work] | source_profile = work-long-term | MFA | ROLE dev work // [work-long-term] | KEYS
-  [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
+    [profile work] | source_profile = work-long-term | MFA | ROLE dev work // [work-long-term] | KEYS
+    [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
 `);
 
 /** A profile with keys and a role behind it, which no cure may touch, at the end of the credentials file. */
@@ -308,78 +279,57 @@ function layIn(folder: string): (text: Text) => { config: string; credentials: s
 
 describe('no cure', () => {
   const rows = rowsOf(`
-    nothing is wrong: work
+  nothing is wrong: work
     [profile work] | MFA | ROLE dev work // [work-long-term] | KEYS
-
-    nobody knows the device: work
+  nobody knows the device: work
     // [work] | KEYS
-
-    two devices: work
+  two devices: work
     ROLE dev work | MFA | ROLE ops work | mfa_serial = DEVICE-B2 // [work] | KEYS
-
-    a line that could be a secret: work
+  a line that could be a secret: work
     ROLE dev work | MFA // [work] | KEYS | vault_pin = 4711
-
-    a value of two lines: work
+  a value of two lines: work
     ROLE dev work | MFA // [work] | KEYS | region = x |  y
-
-    a device of two lines, which could show a secret: work
+  a device of two lines, which could show a secret: work
     ROLE dev work | MFA |  x // [work-long-term] | KEYS
-
-    a comment that could be a key: work
+  a comment that could be a key: work
     ROLE dev work | MFA // [work] # ${person.secretAccessKey} | KEYS
-
-    a comment with the id: work
+  a comment with the id: work
     ROLE dev work | MFA // [work] # ${person.accessKeyId} | KEYS
-
-    the config would count where the credentials file did: work
+  the config would count where the credentials file did: work
     [profile work] | region = x | MFA // [work] | KEYS | region = y
-
-    keys in X-long-term, too: work
+  keys in X-long-term, too: work
     ROLE dev work | MFA // [work] | KEYS | [work-long-term] | OTHER
-
-    X-long-term is in the config: work
+  X-long-term is in the config: work
     [profile work] | source_profile = work | MFA | [profile work-long-term] | region = x // [work] | KEYS
-
-    the source of another session: work
+  the name of the new source is taken in the other file: work
+    [profile work] | source_profile = keys | MFA | [profile work-long-term] | region = x // [keys] | KEYS
+  the source of another session: work
     [profile more] | source_profile = work | ROLE dev work | MFA // [work] | KEYS
-
-    the source of a session that has no section: more-long-term
+  the source of a session that has no section: more-long-term
     [default] | MFA // [more-long-term] | KEYS
-
-    the source of a role that logs in: work
+  the source of a role that logs in: work
     ROLE dev work | MFA | ROLE job work | credential_source = Environment // [work] | KEYS
-
-    the device of another session goes: default
+  the device of another session goes: default
     [default] | KEYS | MFA | mfa_process = x | [profile more] | region = x // [more-long-term] | OTHER
-
-    [DEFAULT] gives the device to all: work
+  [DEFAULT] gives the device to all: work
     [DEFAULT] | MFA | ROLE dev work // [work-long-term] | KEYS
-
-    a section of the config would inherit from [DEFAULT]: work
+  a section of the config would inherit from [DEFAULT]: work
     [DEFAULT] | region = x | ROLE dev work | MFA // [work] | KEYS
-
-    botocore would not see the indented header: work
+  botocore would not see the indented header: work
     # x |   ROLE dev work | MFA // [work] | KEYS
-
-    a login: work
+  a login: work
     [profile work] | sso_session = x | ROLE dev work | MFA // [work] | KEYS
-
-    a session is left over: work
+  a session is left over: work
     ROLE dev work | MFA // [work] | KEYS | aws_session_token = x
-
-    a swapped pair of keys: work
+  a swapped pair of keys: work
     ROLE dev work | MFA // [work] | aws_access_key_id = x | aws_secret_access_key = AKIAIOSFODNN7EXAMPLE
-
-    the region is none: work
+  the region is none: work
     [profile work] | region = no region | ROLE dev work | MFA // [work] | KEYS
-
-    the source is used by a role: work
+  the source is used by a role: work
     [profile work] | source_profile = keys | MFA | ROLE raw keys // [keys] | KEYS
-
-    the source is [default]: work
+  the source is [default]: work
     [profile work] | source_profile = default | MFA // [default] | KEYS
-  `);
+`);
   for (const [title = '', layout = ''] of rows) {
     const [what = '', name = ''] = title.split(': ');
     test(what, () => {
@@ -441,17 +391,20 @@ function checkCure(text: Text, files: Files, session: SessionProfile, diff: stri
     assert.equal(limited, Number(before) > 3600 ? '3600' : before);
   }
   for (const other of bystandersOf(files, session, cured)) assert.deepEqual(allOf(after, other), allOf(files, other));
-  const moved = [
-    'aws_access_key_id',
-    'aws_secret_access_key',
-    'credential_process',
-    'aws_mfa_device',
-    'mfa_serial',
-    'source_profile',
-  ];
+  const moved =
+    'aws_access_key_id aws_secret_access_key credential_process aws_mfa_device mfa_serial source_profile'.split(' ');
   assert.deepEqual(allOf(after, name, moved), allOf(files, name, moved));
   return now;
 }
+
+test('a cure below a header that ends the file', () => {
+  const before = textOf(read('ROLE dev work | MFA | [profile work] // [work] | KEYS'));
+  const text = { ...before, config: before.config.trimEnd() };
+  const files = parseText(text);
+  const found = findCure(files, requireSession(files, 'work'), {});
+  const after = textOf(read('ROLE dev work | [profile work] | MFA // [work-long-term] | KEYS'));
+  assert.deepEqual(found && patchText(text, found.diff), after);
+});
 
 describe('whatever the layout, a cure cures, shows no key, and leaves all others as they were', () => {
   const samples: { before: Text; now: Text; profiles: string[]; told: string }[] = [];

@@ -15,6 +15,7 @@ export function applyDiff(files: ReadonlyMap<string, string>, diff: string): Map
       const [removed, added] = ['-', '+'].map((sign) => linesWith(sign, body)) as [string[], string[]];
       if (removed.length !== Number(count) || added.length !== Number(size)) fail(`not as many lines: ${hunk}`);
       const line = Number(start) - (removed.length > 0 ? 1 : 0);
+      if (removed.join('') === added.join('')) fail(`nothing changes: ${hunk}`);
       if (line < at) fail(`out of order: ${hunk}`);
       fresh.push(...old.slice(at, line));
       if (fresh.length + (added.length > 0 ? 1 : 0) !== Number(place)) fail(`another place: ${hunk}`);
