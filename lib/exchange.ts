@@ -1,9 +1,10 @@
 // One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
 import { devNull } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
+import { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
-import { type CodeSource, cancelled } from './otp';
+import type { CodeSource } from './otp';
 import type { Runtime } from './shell';
 import type { Context, Granted, Sts } from './sts';
 
@@ -40,7 +41,7 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
       code = codes.ask(signal);
     }
   } catch (error) {
-    throw context.signal.aborted ? cancelled() : error;
+    throw context.signal.aborted ? new UserError('interrupted', 'cancelled') : error;
   } finally {
     over.abort();
   }
@@ -64,17 +65,15 @@ async function open({ identity, ca }: Plan, context: Context, code: Promise<unkn
 }
 
 /** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */
-async function announce<T>(host: string, stderr: Runtime['stderr'], answer: Promise<T>): Promise<T> {
+function announce<T>(host: string, stderr: Runtime['stderr'], answer: Promise<T>): Promise<T> {
   if (!stderr.isTTY) return answer;
   let erase = '';
   const timer = setTimeout(() => {
     stderr.write(`asking ${host} …`.slice(0, stderr.columns - 1));
     erase = '\r\x1b[K';
   }, patienceMs);
-  try {
-    return await answer;
-  } finally {
+  return answer.finally(() => {
     clearTimeout(timer);
     stderr.write(erase);
-  }
+  });
 }

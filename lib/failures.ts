@@ -42,31 +42,32 @@ export interface Failure {
 }
 
 /**
- * STS's error code, with a phrase of its message where the code is not enough (of several words, so that it is no user's or policy's
- * name); below it what is wrong, then hints, each behind a bar or on a line of its own. The first row that fits counts. GetSessionToken needs no permission: no hint asks for one.
+ * A pattern of STS's error code and, where that is not enough, of a phrase in its message (of several words, so that it is no user's
+ * or policy's name); below it what is wrong, then hints, each behind a bar or on a line of its own. The first row that fits counts.
+ * GetSessionToken needs no permission: no hint asks for one.
  * {said} quotes the message. It is shown only where it cannot hold a credential: IncompleteSignature may echo the secret key.
  */
 const refusals = `
-AccessDenied invalid MFA one time pass code
+AccessDenied.* invalid MFA one time pass code
   STS did not accept the code for {serial} | wait for the next code: {used}
-AccessDenied unable to validate MFA code
+AccessDenied.* unable to validate MFA code
   STS could not check the code with {serial} | to see the devices: aws iam list-mfa-devices --profile {word}
   if it is one of them: resync it in the IAM console
-AccessDenied with session credentials
+AccessDenied.* with session credentials
   source {source} holds a session, not long-lived keys ({where})
   set source_profile to the profile with the long-lived keys
-AccessDenied no VPC endpoint policy allows
+AccessDenied.* no VPC endpoint policy allows
   a VPC endpoint policy does not allow GetSessionToken | ask the owner of the endpoint to change its policy
-AccessDenied with an explicit deny in
+AccessDenied.* with an explicit deny in
   {policy} denies GetSessionToken | ask its owner to change it
 AccessDenied
   AWS denied GetSessionToken to the user of {source} | {said}
 InvalidClientTokenId
   access key unknown in {region} ({where}) | {enable}
   if the key was deleted or disabled: make a new one in the IAM console
-SignatureDoesNotMatch scoped to a valid region
+SignatureDoesNotMatch.* scoped to a valid region
   {host} is not the endpoint of {region} | set AWS_REGION, or region, to that of the endpoint
-SignatureDoesNotMatch|RequestExpired|RequestTimeTooSkewed|ExpiredToken expired|not yet current|too large
+(SignatureDoesNotMatch|RequestExpired|RequestTimeTooSkewed|ExpiredToken).*(expired|not yet current|too large)
   this computer's clock is too far off for STS | set it: timedatectl set-ntp true (macOS: sntp -sS time.apple.com)
 SignatureDoesNotMatch
   wrong aws_secret_access_key ({where}) | copy it again, whole
@@ -119,11 +120,10 @@ function explainRefusal({ name, message, $metadata }: Failure, { identity, code,
     enable: standardRegions.test(region) ? '' : `if your account has not enabled ${region}: set AWS_REGION=us-east-1`,
   };
   for (const row of refusals.trim().split(/\n(?=\S)/)) {
-    const [head = '', ...sentences] = row.split(/\n\s+| \| /);
-    const [, codes, phrase = ''] = /^(\S+) ?(.*)$/.exec(head) ?? [];
-    if (!new RegExp(`^(${codes})`).test(error) || !new RegExp(phrase, 'i').test(text)) continue;
+    const [pattern = '', ...sentences] = row.split(/\n\s+| \| /);
+    if (!new RegExp(`^(${pattern})`, 'is').test(`${error} ${text}`)) continue;
     const [what = '', ...hints] = sentences.map((line) => line.replace(/\{(\w+)\}/g, (_, word) => words[word] ?? ''));
-    const Kind = /one time pass code/.test(phrase) ? WrongCode : UserError;
+    const Kind = /one time pass code/.test(pattern) ? WrongCode : UserError;
     return new Kind('aws', what, hints.filter(Boolean));
   }
   const what = ($metadata?.httpStatusCode ?? 0) >= 500 ? 'STS has an internal problem' : 'STS refused the call';

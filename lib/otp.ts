@@ -20,10 +20,6 @@ const stepMs = 30_000;
 
 const digitsHint = 'enter the six digits on your device';
 
-export function cancelled(): UserError {
-  return new UserError('interrupted', 'cancelled');
-}
-
 /** Blanks, control characters and the marks of a bracketed paste are dropped, full-width digits taken, leading zeros kept. */
 function parseCode(text: string): string | undefined {
   const digits = text.normalize('NFKC').replace(/\x1b\[20[01]~|[\s\x00-\x1f\x7f\u200b-\u200d\u2060\ufeff]/g, '');
@@ -103,7 +99,7 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
   };
   const { answer } = signal.aborted ? {} : await prompts({ ...question, name: 'answer', stdin, stdout, onRender });
   // prompts answers a cancelled question with nothing at all
-  if (typeof answer !== 'string') throw cancelled();
+  if (typeof answer !== 'string') throw new UserError('interrupted', 'cancelled');
   return answer;
 }
 
