@@ -62,8 +62,15 @@ describe('standard input', () => {
   };
 
   test('has a line for each profile, in whatever pieces it comes', async () => {
-    const pipe = pipeOf(fed('123', '456\r', '\n 012 345 \n65', '4321').end());
-    assert.equal(await pipe.source('a').ask(signal), '123456');
+    const stdin = fed('123');
+    const pipe = pipeOf(stdin);
+    const first = pipe.source('a').ask(signal);
+    for (const piece of ['456\r', '\n 012 345 \n65', '4321']) {
+      await new Promise((done) => setImmediate(done));
+      stdin.write(piece);
+    }
+    stdin.end();
+    assert.equal(await first, '123456');
     assert.equal(await pipe.source('b').ask(signal), '012345');
     assert.equal(await pipe.source('c').ask(signal), '654321');
     const words = ['usage', 'no code for d: no terminal, and standard input is empty', hint];
