@@ -175,21 +175,18 @@ describe('the end of the run ends', () => {
 });
 
 describe('an answer that takes its time', () => {
-  const asking = (sts: LocalSts) => `asking ${new URL(sts.url).host} …`;
-
-  test('has a line on the terminal that says who is asked, and goes when it comes', async (t) => {
-    const { run, sts, shown } = await setUp(t, { isTTY: true });
-    sts.behave({ kind: 'delay', ms: 1500 });
-    await run(sourceOf(codeOf()));
-    assert.equal(shown(), `${asking(sts)}\r\u001b[K`);
-  });
-
-  test('has it erased before an error, too', async (t) => {
-    const { run, sts, shown } = await setUp(t, { isTTY: true });
-    sts.behave({ kind: 'delay', ms: 1500 });
-    await assert.rejects(run(sourceOf(wrong)));
-    assert.equal(shown(), `${asking(sts)}\r\u001b[K`);
-  });
+  for (const [outcome, makeCode] of [
+    ['fulfilled', codeOf],
+    ['rejected', () => wrong],
+  ] as const) {
+    test(`has a line on the terminal that says who is asked, and goes when it comes: ${outcome}`, async (t) => {
+      const { run, sts, shown } = await setUp(t, { isTTY: true });
+      sts.behave({ kind: 'delay', ms: 1500 });
+      const [{ status }] = await Promise.allSettled([run(sourceOf(makeCode()))]);
+      assert.equal(status, outcome);
+      assert.equal(shown(), `asking ${new URL(sts.url).host} …\r\u001b[K`);
+    });
+  }
 
   test('has none elsewhere', async (t) => {
     const { run, sts, shown } = await setUp(t);
