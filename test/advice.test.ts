@@ -221,7 +221,8 @@ describe('a cure', () => {
       ]);
       const { PATH } = pathWith(t);
       const sh = { ...scene, program: { file: '/bin/sh', args: [] }, env: { PATH } };
-      await run(['-c', `refresh-mfa ${typed} 2>&1 | patch -p0 -d ~`], sh);
+      const patch = process.platform === 'linux' ? 'patch' : 'patch -V none';
+      await run(['-c', `refresh-mfa ${typed} 2>&1 | ${patch} -p0 -d ~`], sh);
       const now = { config: readFileSync(scene.home.configPath, 'utf8'), credentials: scene.home.readCredentials() };
       assert.deepEqual(now, expected);
       assert.deepEqual(scene.home.listAws(), ['config', 'credentials']);
