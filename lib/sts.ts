@@ -48,15 +48,15 @@ const patienceMs = 1_000;
 const maxSeconds = 36 * 3600 + 60;
 
 /**
- * Gets the keys and makes the client; connects and warms the SDK where there is time (`isIdle`). `ca` is the certificate authorities
- * to trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
+ * Gets the keys and makes the client; if `warm`, also connects and rehearses the call. `ca` is the certificate authorities to
+ * trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
  * @throws UserError `config` for a bad proxy variable or region, or a failed `credential_process`
  */
 export async function openSts(
   identity: Identity,
   ca: string | undefined,
   context: Context,
-  isIdle: boolean,
+  warm: boolean,
 ): Promise<Sts> {
   const { region, serial, endpoint } = identity;
   const { env, signal, now } = context;
@@ -97,7 +97,7 @@ export async function openSts(
     lastUsed = now();
   };
   // errors are ignored: the call can connect by itself
-  const connected = isIdle ? connect(url, agent).then(used) : undefined;
+  const connected = warm ? connect(url, agent).then(used) : undefined;
   if (connected) rehearse(region).catch(() => {});
   const started = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
   await keys;
