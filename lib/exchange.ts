@@ -61,7 +61,7 @@ async function open({ identity, ca }: Plan, context: Context, code: Promise<unkn
   await turn();
   const { openSts } = await import('./sts');
   const isIdle = await Promise.race([code.then(() => false), turn(true)]);
-  return openSts(identity, ca, context, isIdle);
+  return openSts(identity, context, isIdle, ca);
 }
 
 /** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */

@@ -52,12 +52,7 @@ const maxSeconds = 36 * 3600 + 60;
  * trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
  * @throws UserError `config` for a bad proxy variable or region, or a failed `credential_process`
  */
-export async function openSts(
-  identity: Identity,
-  ca: string | undefined,
-  context: Context,
-  warm: boolean,
-): Promise<Sts> {
+export async function openSts(identity: Identity, context: Context, warm: boolean, ca?: string): Promise<Sts> {
   const { region, serial, endpoint } = identity;
   const { env, signal, now } = context;
   const keys = getKeys(identity.keys, context);

@@ -39,7 +39,7 @@ export async function open(t: TestContext, endpoint: string | undefined, options
   const end = new AbortController();
   t.after(() => end.abort());
   const { signal = end.signal, env = {}, ca, now = Date.now, isIdle = false } = options;
-  return openSts(identityOf(endpoint, options), ca, { env, signal, runtime: process, now, printError() {} }, isIdle);
+  return openSts(identityOf(endpoint, options), { env, signal, runtime: process, now, printError() {} }, isIdle, ca);
 }
 
 /** Opened while the person looks for the code: the connection is there. */
