@@ -95,13 +95,14 @@ interface Scope {
 type Params = Readonly<Record<string, string>>;
 type Tree = { readonly [tag: string]: string | Tree };
 
-class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
+/** What is thrown where STS answers with an error. */
+class Refusal {
+  readonly reply: Reply;
+
+  constructor(status: number, Code: string, Message: string) {
+    const error = { Type: status < 500 ? 'Sender' : 'Receiver', Code, Message };
+    const body = `<ErrorResponse xmlns="${xmlns}">${xml({ Error: error, RequestId: randomUUID() })}</ErrorResponse>\n`;
+    this.reply = { status, contentType: 'text/xml', body };
   }
 }
 
@@ -258,11 +259,11 @@ export class LocalSts {
   #misbehave(behaviour: Behaviour): Reply | undefined {
     const { status = 0 } = behaviour as { status?: number };
     if (behaviour.kind === 'raw') return behaviour;
-    if (behaviour.kind === 'error') return refusalReply(new Refusal(status, behaviour.code, behaviour.message));
-    if (behaviour.kind === 'throttle') return refusalReply(new Refusal(400, 'Throttling', 'Rate exceeded'));
+    if (behaviour.kind === 'error') return new Refusal(status, behaviour.code, behaviour.message).reply;
+    if (behaviour.kind === 'throttle') return new Refusal(400, 'Throttling', 'Rate exceeded').reply;
     if (behaviour.kind === 'status') {
       const code = status === 500 ? 'InternalFailure' : 'ServiceUnavailable';
-      return refusalReply(new Refusal(status, code, 'The request has failed due to a failure of the server.'));
+      return new Refusal(status, code, 'The request has failed due to a failure of the server.').reply;
     }
     if (behaviour.kind === 'html') {
       const body = '<html><head><title>Guest Wi-Fi</title></head><body><h1>Please sign in</h1></body></html>\n';
@@ -285,7 +286,7 @@ export class LocalSts {
       const { arn, userId } = caller;
       return answer('GetCallerIdentity', { Arn: arn, UserId: userId, Account: arn.split(':')[4] ?? '' });
     } catch (error) {
-      if (error instanceof Refusal) return refusalReply(error);
+      if (error instanceof Refusal) return error.reply;
       throw error;
     }
   }
@@ -475,12 +476,6 @@ function answer(action: string, result: Tree): Reply {
   const content = xml({ [`${action}Result`]: result, ResponseMetadata: { RequestId: randomUUID() } });
   const body = `<${action}Response xmlns="${xmlns}">${content}</${action}Response>\n`;
   return { status: 200, contentType: 'text/xml', body };
-}
-
-function refusalReply({ status, code, message }: Refusal): Reply {
-  const error = { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message };
-  const content = xml({ Error: error, RequestId: randomUUID() });
-  return { status, contentType: 'text/xml', body: `<ErrorResponse xmlns="${xmlns}">${content}</ErrorResponse>\n` };
 }
 
 function xml(tree: Tree): string {
