@@ -57,7 +57,13 @@ async function setUp(t: TestContext, { isTTY = false } = {}): Promise<Stage> {
   return {
     sts,
     errors,
-    shown: () => String(stderr.read() ?? ''),
+    // each read gives one chunk on Node 26, and all of them before
+    shown: () =>
+      [
+        ...(function* () {
+          for (let chunk = stderr.read(); chunk !== null; chunk = stderr.read()) yield chunk;
+        })(),
+      ].join(''),
     env,
     run(codes, { keys, ...changes } = {}) {
       const identity = identityOf(sts.url, keys ? { keys } : {});
