@@ -10,19 +10,24 @@ import { type Behaviour, wrongCode } from './helpers/sts';
 const hourMs = 3_600_000;
 const concurrency = 4;
 
+/** STS cuts its clock and the end to whole seconds, which may be two different ones. */
+function requireAbout(found: number, wanted: number): void {
+  assert.ok(Math.abs(found - wanted) <= 2, `${found}`);
+}
+
 describe('a session', { concurrency }, () => {
   test('is what STS gave, for the one call', async (t) => {
     const sts = await startStsFor(t);
     const code = codeOf();
-    const { expires, ...given } = await exchange(t, sts.url, { region: 'eu-west-3' }, code);
+    const { expires, lasts, ...given } = await exchange(t, sts.url, { region: 'eu-west-3' }, code);
     const [session] = sts.sessions;
     assert.deepEqual(given, {
       accessKeyId: session?.accessKeyId,
       secretAccessKey: session?.secretAccessKey,
       sessionToken: session?.sessionToken,
-      lasts: 43_200,
       clockAhead: 0,
     });
+    requireAbout(lasts, 43_200);
     assert.equal(expires.toISOString().replace('.000', ''), session?.expiration);
     const [{ at: _, port: __, params, ...call } = assert.fail('no call'), ...more] = sts.calls;
     assert.deepEqual(more, []);
@@ -35,7 +40,7 @@ describe('a session', { concurrency }, () => {
     const sts = await startStsFor(t);
     const { lasts } = await (await open(t, sts.url)).getSession(codeOf(), 129_600);
     assert.equal(sts.calls[0]?.params.DurationSeconds, '129600');
-    assert.equal(lasts, 129_600);
+    requireAbout(lasts, 129_600);
   });
 
   for (const [seconds, calls, ahead] of [
@@ -51,7 +56,7 @@ describe('a session', { concurrency }, () => {
       const { expires, lasts, clockAhead } = await exchange(t, sts.url);
       assert.equal(sts.calls.length, calls);
       assert.ok(Math.abs(clockAhead - ahead) <= 3, `${clockAhead}`);
-      assert.ok(Math.abs(lasts - 43_200) <= 2, `${lasts}`);
+      requireAbout(lasts, 43_200);
       assert.ok(Math.abs(expires.getTime() - Date.now() - (43_200 + seconds) * 1000) < 60_000);
     });
   }
