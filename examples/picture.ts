@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type IBufferCell, Terminal } from '@xterm/headless';
+import type { IBufferCell, IBufferLine } from '@xterm/headless';
 import { makeHome } from '../test/helpers/home';
-import { openTerminal, type TerminalOptions } from '../test/helpers/terminal';
+import { openTerminal, type Terminal, type TerminalOptions } from '../test/helpers/terminal';
 
 const columns = 84;
 /** More than the demo writes, so that nothing scrolls. */
@@ -18,8 +18,8 @@ const palette = [
   ...['#6e7681', '#ffa198', '#56d364', '#e3b341', '#79c0ff', '#d2a8ff', '#56d4dd', '#ffffff'],
 ];
 
-/** Runs the demo to its end, and gives all that it wrote to the terminal. */
-export async function record(t: TestContext, env: Readonly<Record<string, string>>): Promise<string> {
+/** Runs the demo to its end, and gives the screen that it leaves behind. */
+export async function record(t: TestContext, env: Readonly<Record<string, string>>): Promise<Terminal['screen']> {
   const options: TerminalOptions = {
     home: makeHome(t),
     cwd: join(__dirname, '..'),
@@ -29,19 +29,15 @@ export async function record(t: TestContext, env: Readonly<Record<string, string
     rows,
   };
   const terminal = openTerminal(t, [], options);
-  const shown = await terminal.waitFor(/OTP for foobar[\s\S]*shows \d{6}/, { from: 'start' });
+  const shown = await terminal.waitFor(/OTP for foobar[\s\S]*shows \d{6}/);
   terminal.type(`${shown.slice(-6)}\r`);
-  const { status } = await terminal.exit;
-  if (status !== 0) throw new Error(`the demo failed:\n${terminal.text()}`);
-  return terminal.output;
+  if ((await terminal.exit) !== 0) throw new Error(`the demo failed:\n${terminal.text()}`);
+  return terminal.screen;
 }
 
-/** The screen that these bytes leave behind, as an SVG with a background of its own, so that it suits any page. */
-export async function draw(output: string): Promise<string> {
-  const terminal = new Terminal({ cols: columns, rows, allowProposedApi: true });
-  await new Promise<void>((done) => terminal.write(output, done));
-  const buffer = terminal.buffer.active;
-  const lines = Array.from({ length: rows }, (_, row) => drawLine(buffer.getLine(row), row));
+/** The screen as an SVG with a background of its own, so that it suits any page. */
+export function draw({ buffer: { active } }: Terminal['screen']): string {
+  const lines = Array.from({ length: rows }, (_, row) => drawLine(active.getLine(row), row));
   const last = lines.findLastIndex((line) => line !== '');
   const [width, height] = [columns * cellWidth + 2 * margin, (last + 1) * cellHeight + 2 * margin];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-size="14" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace">
@@ -52,10 +48,8 @@ ${lines.filter((line) => line !== '').join('\n')}
 `;
 }
 
-type Line = ReturnType<Terminal['buffer']['active']['getLine']>;
-
 /** One row; its length is fixed, so that columns meet whatever font a reader has. */
-function drawLine(line: Line, row: number): string {
+function drawLine(line: IBufferLine | undefined, row: number): string {
   const text = line?.translateToString(true) ?? '';
   if (!line || text.trim() === '') return '';
   const runs: { style: string; text: string }[] = [];
@@ -103,8 +97,7 @@ async function main(): Promise<void> {
   // the helpers want nothing of a test but its end
   const t = { after: (end: () => void) => endings.unshift(end) } as unknown as TestContext;
   try {
-    const output = await record(t, { TZ: findMorning() });
-    writeFileSync(join(__dirname, 'demo.svg'), await draw(output));
+    writeFileSync(join(__dirname, 'demo.svg'), draw(await record(t, { TZ: findMorning() })));
   } finally {
     for (const end of endings) await end();
   }

@@ -82,15 +82,15 @@ for (const shell of shells) {
     terminal.type(`${line}; echo set-"up"\r`);
     await terminal.waitFor('set-up');
     const rows = [];
-    for (const [text] of typed) {
+    for (const [index, [text]] of typed.entries()) {
       terminal.type(`refresh-mfa ${text}\r`);
-      rows.push([text, (await terminal.waitFor(/^<.*>\.$/m)).slice(0, -1)]);
+      rows.push([text, (await terminal.waitFor(/^<.*>\.$/m, index + 1)).slice(0, -1)]);
     }
     assert.deepEqual(rows, typed);
     if (shell !== 'zsh') return;
     // bash has no descriptions, and fish is asked for them below
     terminal.type('refresh-mfa --\t');
-    for (const { help } of options) await terminal.waitFor(help, { from: 'start' });
+    for (const { help } of options) await terminal.waitFor(help);
   });
 }
 

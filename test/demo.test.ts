@@ -6,90 +6,78 @@ import test, { type TestContext } from 'node:test';
 import { devices, makeHome } from './helpers/home';
 import { command, run } from './helpers/run';
 import { wrongCode } from './helpers/sts';
-import { openTerminal, type Terminal, terminalMissing } from './helpers/terminal';
+import { openTerminal, terminalMissing } from './helpers/terminal';
 import { find } from './helpers/which';
 
 const developer = /arn:aws:sts::343228764567:assumed-role\/DeveloperRole\/[\w-]+/;
 const skip = terminalMissing;
 
-function setUp(t: TestContext, env: Readonly<Record<string, string>> = {}) {
+function setUp(t: TestContext) {
   const home = makeHome(t);
   const temporary = join(home.path, 'temporary');
   mkdirSync(temporary);
-  // what it did not clean up
-  const leftOver = () => readdirSync(temporary).filter((name) => name.startsWith('refresh-mfa-'));
   const program = { file: process.execPath, args: ['--import', 'tsx', 'examples/demo.ts'] };
-  const bin = process.env.REFRESH_MFA_BIN ? (command().args[0] ?? command().file) : '';
+  const { file, args } = command();
+  const env = { TMPDIR: temporary, REFRESH_MFA_BIN: args[0] ?? file };
   // more rows than it writes, so that nothing scrolls
-  const place = { home, cwd: resolve(__dirname, '..'), program, rows: 60 };
-  return { ...place, env: { TMPDIR: temporary, REFRESH_MFA_BIN: bin, ...env }, leftOver };
+  const place = { home, cwd: resolve(__dirname, '..'), program, env, rows: 60 };
+  const assertClean = () => {
+    const left = readdirSync(temporary).filter((name) => name.startsWith('refresh-mfa-'));
+    assert.deepEqual(left, []);
+  };
+  return { place, assertClean };
 }
 
-/** Reads the code off the last line of the screen, with the tool's question above it. */
-async function readCode(terminal: Terminal): Promise<string> {
-  const question = /OTP for foobar \(arn:aws:iam::789012347890:mfa\/bjohnson\)[\s\S]*shows \d{6}/;
-  return (await terminal.waitFor(question, { from: 'start' })).slice(-6);
-}
-
-test('without a terminal the demo types the code itself, and a role profile then works', async (t) => {
-  const place = setUp(t);
-  const { status, stdout, stderr } = await run([], place);
+test('without a terminal and the aws command, the demo types the code and asks by the SDK', async (t) => {
+  const { place, assertClean } = setUp(t);
+  for (const name of ['sh', 'cat', 'tail', 'sed']) symlinkSync(find(name) ?? '', join(place.home.path, name));
+  const { status, stdout, stderr } = await run([], { ...place, env: { ...place.env, PATH: place.home.path } });
   assert.equal(stderr, '');
   assert.match(stdout, /^foobar: session until \S+( \S+)? \(12 h\), written to ~\/\.aws\/credentials$/m);
   assert.match(stdout, /^\[foobar\]\naws_access_key_id = ASIA…\n(aws_\w+ = \S{4}…\n){2}/m);
-  assert.match(stdout, developer);
-  assert.equal(status, 0);
-  assert.deepEqual(place.leftOver(), []);
-});
-
-test('without the aws command the demo asks by the SDK', async (t) => {
-  const folder = makeHome(t).path;
-  for (const name of ['sh', 'cat', 'tail', 'sed']) symlinkSync(find(name) ?? '', join(folder, name));
-  const { status, stdout } = await run([], setUp(t, { PATH: folder }));
   assert.match(stdout, /^\$ node -e /m);
   assert.match(stdout, developer);
   assert.equal(status, 0);
+  assertClean();
 });
 
-test('on a terminal a person types what the device shows, again after a wrong code', { skip }, async (t) => {
-  const place = setUp(t);
+test('on a terminal a person types what the device shows, which counts down below', { skip }, async (t) => {
+  const { place, assertClean } = setUp(t);
   const terminal = openTerminal(t, [], place);
-  const code = await readCode(terminal);
-  terminal.type(`${wrongCode(devices.bjohnson.totpSecret)}\r`);
-  await terminal.waitFor(/STS did not accept the code[\s\S]*OTP for foobar/, { from: 'start' });
+  const question = 'OTP for foobar \\(arn:aws:iam::789012347890:mfa/bjohnson\\)';
+  const code = (await terminal.waitFor(new RegExp(`${question}[\\s\\S]*shows \\d{6}`))).slice(-6);
+  const left = await terminal.waitFor(/\(\d+ s left\)/);
+  terminal.type('12');
+  await terminal.waitFor(/OTP for foobar .* 12$/m);
+  await terminal.waitFor(new RegExp(`\\((?!${left.slice(1, -1)})\\d+ s left\\)`));
+  assert.match(
+    terminal.text(),
+    /^\$ refresh-mfa foobar\n\S OTP for foobar .* 12\n+ {2}the device of bjohnson shows \d{6} \(\d+ s left\)\n*$/m,
+  );
+  terminal.type(`\u0015${wrongCode(devices.bjohnson.totpSecret)}\r`);
+  await terminal.waitFor(/STS did not accept the code[\s\S]*OTP for foobar/);
   terminal.type(`${code}\r`);
-  await terminal.waitFor(developer, { from: 'start' });
-  assert.deepEqual(await terminal.exit, { status: 0, signal: null });
+  await terminal.waitFor(developer);
+  assert.equal(await terminal.exit, 0);
   assert.match(
     terminal.text(),
     /^\S OTP for foobar .*\d{6}\n✓ foobar: session until .* written to ~\/\.aws\/credentials$/m,
   );
   assert.doesNotMatch(terminal.text(), /the device/);
-  assert.deepEqual(place.leftOver(), []);
+  assertClean();
 });
 
-for (const [what, status, stop] of [
-  ['Ctrl-C', 130, (terminal: Terminal) => terminal.type('\u0003')],
-  ['a signal', 143, (terminal: Terminal) => terminal.kill('SIGTERM')],
+for (const [what, status] of [
+  ['Ctrl-C', 130],
+  ['SIGTERM', 143],
 ] as const) {
   test(`${what} at the question ends the demo as a failure and leaves nothing behind`, { skip }, async (t) => {
-    const place = setUp(t);
+    const { place, assertClean } = setUp(t);
     const terminal = openTerminal(t, [], place);
     await terminal.waitFor('OTP for foobar');
-    stop(terminal);
-    assert.deepEqual(await terminal.exit, { status, signal: null });
-    assert.deepEqual(place.leftOver(), []);
+    if (what === 'SIGTERM') terminal.kill(what);
+    else terminal.type('\u0003');
+    assert.equal(await terminal.exit, status);
+    assertClean();
   });
 }
-
-test('the device counts down and touches nothing that the tool writes', { skip }, async (t) => {
-  const terminal = openTerminal(t, [], setUp(t));
-  await readCode(terminal);
-  terminal.type('12');
-  await terminal.waitFor(/OTP for foobar .* 12$/m, { from: 'start' });
-  const left = (await terminal.waitFor(/\d+ s left/, { from: 'start' })).replace(/\D/g, '');
-  await terminal.waitFor(new RegExp(`\\((?!${left} )\\d+ s left\\)`), { from: 'start' });
-  const screen =
-    /^\$ refresh-mfa foobar\n\S OTP for foobar .* 12\n+ {2}the device of bjohnson shows \d{6} \(\d+ s left\)\n*$/m;
-  assert.match(terminal.text(), screen);
-});

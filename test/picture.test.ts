@@ -26,7 +26,7 @@ test('the picture shows what a person sees who types the code', { skip: terminal
   const { file, args } = command();
   // without the aws command, which would cost more than all the rest
   const env = { REFRESH_MFA_BIN: args[0] ?? file, PATH: '/usr/bin:/bin' };
-  const now = rowsOf(await draw(await record(t, env)));
+  const now = rowsOf(draw(await record(t, env)));
   const shown = rowsOf(svg);
   assert.ok(now.some((row) => row.includes('<tspan fill="#3fb950">✓ </tspan>foobar: session until TIME')));
   assert.ok(!now.some((row) => row.includes('the device')));
