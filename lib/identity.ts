@@ -252,7 +252,8 @@ function requireRegion(files: Files, profiles: readonly string[], env: Environme
     const hint = `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`;
     throw refuse(`no region for the partition ${partition}`, hint);
   }
-  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
+  // it becomes a part of the host's name, and what begins with xn-- is no name by itself
+  if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
   throw refuse(`"${firstLine(region)}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }
 

@@ -1,6 +1,7 @@
 // The one call: keys and a code go out, a session comes back, over a connection that was opened while the person typed.
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
 import { type Credentials, GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts';
@@ -55,17 +56,23 @@ const maxSeconds = 36 * 3600 + 60;
 export async function openSts(identity: Identity, context: Context, warm: boolean, ca?: string): Promise<Sts> {
   const { region, serial, endpoint } = identity;
   const { env, signal, now } = context;
-  const keys = getKeys(identity.keys, context);
-  keys.catch(() => {});
   const url = endpoint ? new URL(endpoint) : await findUrl(region);
   const { agent, route } = await openRoute(url, env, ca, signal);
+  let lastUsed = now();
+  const used = () => {
+    lastUsed = now();
+  };
+  const connected = warm ? connect(url, agent).then(used) : undefined;
+  const started = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
+  if (warm) rehearse(region).catch(() => {});
+  const keys = await getKeys(identity.keys, context);
   const client = new STSClient({
     region,
     endpoint: url.href,
     // both are in the URL already, and the SDK wants neither beside one
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
-    credentials: () => keys,
+    credentials: keys,
     // its own second attempt would also repeat what took too long
     maxAttempts: 1,
     requestHandler: {
@@ -73,7 +80,7 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
       requestTimeout: limits.answer * 1000,
       throwOnRequestTimeout: true,
       httpAgent: agent,
-      httpsAgent: agent as HttpsAgent,
+      httpsAgent: agent as https.Agent,
     },
   });
   let ahead = 0;
@@ -81,48 +88,30 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
     (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { headers: Record<string, string>; body: unknown };
-      ahead = Math.round((now() - Date.parse(response.headers.date ?? '')) / 1000) || 0;
+      used();
+      ahead = Math.round((lastUsed - Date.parse(response.headers.date ?? '')) / 1000) || 0;
       response.body = await readBody(response.body as AsyncIterable<Uint8Array>, route.host);
       return result;
     },
     { step: 'deserialize', priority: 'low' },
   );
-  let lastUsed = now();
-  const used = () => {
-    lastUsed = now();
-  };
-  // errors are ignored: the call can connect by itself
-  const connected = warm ? connect(url, agent).then(used) : undefined;
-  if (connected) rehearse(region).catch(() => {});
-  const started = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
-  await keys;
   return {
     host: route.host,
     async getSession(code, duration) {
       const command = new GetSessionTokenCommand({ SerialNumber: serial, TokenCode: code, DurationSeconds: duration });
-      const send = async () => {
-        const late = AbortSignal.timeout(limits.call * 1000);
-        try {
-          return await client.send(command, { abortSignal: AbortSignal.any([signal, late]) });
-        } catch (error) {
-          // a look at it afterwards also keeps it from being collected before it fires
-          throw late.aborted ? new DOMException('', 'AbortError') : error;
-        }
-      };
       await started;
       if (now() - lastUsed > idleMs) agent.destroy();
-      let repeated = false;
-      try {
-        const answer = await send().catch((error) => {
-          if (!isWorthRepeating(error)) throw error;
-          repeated = true;
-          return send();
-        });
-        return toSession(answer.Credentials, route.host, now() / 1000, ahead);
-      } catch (error) {
-        throw explainFailure(error as Failure, { identity, code, route, repeated });
-      } finally {
-        used();
+      for (let repeated = false; ; repeated = true) {
+        const late = AbortSignal.timeout(limits.call * 1000);
+        try {
+          const answer = await client.send(command, { abortSignal: AbortSignal.any([signal, late]) });
+          return toSession(answer.Credentials, route.host, now() / 1000, ahead);
+        } catch (error) {
+          // a look at it afterwards also keeps it from being collected before it fires
+          const failure: Failure = late.aborted ? { name: 'AbortError' } : (error as Failure);
+          if (!repeated && isWorthRepeating(failure)) continue;
+          throw explainFailure(failure, { identity, code, route, repeated });
+        }
       }
     },
   };
@@ -157,20 +146,17 @@ async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
  * Opens a connection that the agent then keeps: name, TCP and TLS, also through a proxy. The request is not one of the API, and
  * carries no key and no signature; STS answers it with the address of a page about IAM.
  */
-function connect(url: URL, agent: HttpAgent): Promise<void> {
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  return new Promise((closed) => {
-    request(new URL('/', url), { agent }, (response) => response.resume())
-      .on('error', () => {})
-      .on('close', closed)
-      .end();
-  });
+async function connect(url: URL, agent: http.Agent): Promise<void> {
+  const { get } = url.protocol === 'https:' ? https : http;
+  const request = get(new URL('/', url), { agent }, (response) => response.resume());
+  // errors are ignored, one behind the answer too: the call can connect by itself
+  request.on('error', () => {});
+  await once(request, 'close').catch(() => {});
 }
 
 /** The SDK's first call takes as long as Node's start, so one is made that no network sees, with AWS's sample keys. */
 async function rehearse(region: string): Promise<void> {
-  const result = '<GetSessionTokenResult><Credentials></Credentials></GetSessionTokenResult>';
-  const body = Buffer.from(`<GetSessionTokenResponse>${result}</GetSessionTokenResponse>`);
+  const body = Buffer.from('<GetSessionTokenResponse><GetSessionTokenResult/></GetSessionTokenResponse>');
   const client = new STSClient({
     region,
     endpoint: 'https://sts.example.com',
@@ -182,10 +168,6 @@ async function rehearse(region: string): Promise<void> {
 
 /** Where the SDK's own rules find STS; the agent, which a client is made with, has to know it before. */
 async function findUrl(region: string): Promise<URL> {
-  // the SDK would print its own words; Node 26 takes any xn--
-  if (/^xn--/i.test(region) || !URL.canParse(`https://${region}.example.com`)) {
-    throw new UserError('config', `"${region}" is not a region`, 'it looks like eu-west-1');
-  }
   const { config } = new STSClient({ region });
   const [UseFIPS, UseDualStack] = await Promise.all([config.useFipsEndpoint(), config.useDualstackEndpoint()]);
   return config.endpointProvider({ Region: region, UseFIPS, UseDualStack }).url;
@@ -200,22 +182,21 @@ async function openRoute(url: URL, env: Environment, ca: string | undefined, sig
   const variable = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const proxy = findProxy(url, env, variable);
   const route: Route = { host: url.host, proxy: proxy?.host, variable };
-  let agent: HttpAgent;
-  if (!proxy) agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
-  else if (secure) {
-    const { HttpsProxyAgent } = await import('https-proxy-agent');
-    agent = new HttpsProxyAgent(proxy, { ...options, signal });
-    // it drops the options for the connection behind the proxy
-    Object.assign((agent as HttpsAgent).options, options);
-    agent.on('proxyConnect', ({ statusCode }: { statusCode: number }) => {
+  let agent = secure ? new https.Agent(options) : new http.Agent(options);
+  if (proxy) {
+    const Agent = secure
+      ? (await import('https-proxy-agent')).HttpsProxyAgent
+      : (await import('http-proxy-agent')).HttpProxyAgent;
+    const through = new Agent(proxy, { ...options, signal });
+    // the one for TLS drops the options for the connection behind the proxy
+    Object.assign(through.options, options);
+    through.on('proxyConnect', ({ statusCode }) => {
       route.proxyStatus = statusCode;
     });
-  } else {
-    const { HttpProxyAgent } = await import('http-proxy-agent');
-    agent = new HttpProxyAgent(proxy, { ...options, signal });
+    // with NODE_DEBUG=http Node prints the agent, and the proxy's password would be seen
+    Object.defineProperty(through, 'proxy', { enumerable: false });
+    agent = through;
   }
-  // with NODE_DEBUG=http Node prints the agent, and the proxy's password would be seen
-  if (proxy) Object.defineProperty(agent, 'proxy', { enumerable: false });
   signal.addEventListener('abort', () => agent.destroy());
   return { agent, route };
 }
@@ -229,8 +210,8 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
   if (!proxy) return undefined;
   const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
   const isExempt = (entry: string) => {
-    const suffix = entry.trim().toLowerCase().replace(/^\.+/, '');
-    return suffix === '*' || (suffix !== '' && hosts.some((host) => `.${host}`.endsWith(`.${suffix}`)));
+    const name = entry.trim().toLowerCase().replace(/^\.+/, '');
+    return name === '*' || (name !== '' && hosts.some((host) => `.${host}`.endsWith(`.${name}`)));
   };
   if ((env.no_proxy ?? env.NO_PROXY ?? '').split(',').some(isExempt)) return undefined;
   try {
@@ -246,14 +227,12 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
 }
 
 async function readBody(body: AsyncIterable<Uint8Array>, host: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  let whole = Buffer.alloc(0);
   for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) throw notSts(host);
-    chunks.push(chunk);
+    whole = Buffer.concat([whole, chunk]);
+    if (whole.length > maxBytes) throw notSts(host);
   }
-  return Buffer.concat(chunks);
+  return whole;
 }
 
 /** The SDK has set its clock by the answer, STS did not look at the code, or the other end of a kept connection had hung up. */

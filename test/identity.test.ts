@@ -255,7 +255,7 @@ describe('the region', () => {
     }
   });
   for (const [what, layout, env = {}, hint = 'it looks like eu-west-1'] of [
-    ['"xn--" is not a region (AWS_REGION)', of('aws'), { AWS_REGION: 'xn--' }],
+    ['"xn--a" is not a region (AWS_REGION)', of('aws'), { AWS_REGION: 'xn--a' }],
     ['"eu/" is not a region (AWS_DEFAULT_REGION)', of('aws'), { AWS_DEFAULT_REGION: 'eu/' }],
     ['"eu-west-1 # it" is not a region (~/.aws/config:3)', `${of('aws')} | region = eu-west-1 # it`],
     ['region spans several lines (~/.aws/config:3)', `${of('aws')} | region = x |  SECRET`, {}, indented],
