@@ -1,136 +1,103 @@
 // Breaks one room in one place at a time, in a copy of the tree, and tells which breaks no test sees:
 // npm run mutate -- --room sections --count 40 --seed 7 [--tests sections,cases]
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { Random } from './helpers/random';
 
 const root = resolve(__dirname, '..');
-const hangMs = 240_000;
+const hangMs = 300_000;
 
 interface Mutant {
-  readonly what: string;
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** Comments, regular expressions, strings and templates (as a whole), numbers, words and operators: what may be changed, and what not. */
-const tokens = new RegExp(
+/** What is no code: comments, import lines, regular expressions, strings and templates. */
+const literals = new RegExp(
   [
-    /(?<comment>\/\/.*|\/\*[\s\S]*?\*\/)/,
-    /(?<=(?:[(,=:[!&|?{};]|\breturn|=>)\s*)(?<regex>\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*)/,
-    /(?<string>'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)/,
-    /(?<number>\b\d[\d_]*\b)/,
-    /(?<word>\b(?:true|false|some|every)\b)/,
-    /(?<operator> (?:&&|\|\||===|!==|<=|>=|[<>+*-]) |!(?=[\w(]))/,
-    /(?<condition>\bif \()/,
+    /\/\/.*|\/\*[\s\S]*?\*\//,
+    /^import .*/,
+    /(?<=[(,=:[!&|?{};>]\s*|return )(?<regex>\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*)/,
+    /(?<string>'(?:[^'\\\n]|\\.)+'|`(?:[^`\\]|\\.)+`)/,
   ]
     .map(({ source }) => source)
     .join('|'),
-  'g',
+  'gm',
 );
 
+/** In a regular expression, one place each. */
+const regexBreaks: readonly (readonly [RegExp, string])[] = [
+  [/(?<=[\w)\].])\+/, '*'],
+  [/(?<=[\w)\].])\*/, '+'],
+  [/(?<=[\w)\]])\?(?![=!<:])/, ''],
+  [/(?<=^\/)\^/, ''],
+  [/\$(?=\/[a-z]*$)/, ''],
+  [/(?<=\/)[ims](?=[a-z]*$)/, ''],
+];
+
+/** In code, everywhere. */
+const codeBreaks: readonly (readonly [RegExp, string])[] = [
+  [/!(?=[\w(])/g, ''],
+  [/\b\d[\d_]*\b/g, '7'],
+  [/\bif \(/g, 'if (true || '],
+  [/\bif \(/g, 'if (false && '],
+  // a statement that is a line of its own
+  [/(?<=[;{})]\n) +(?!const |let |import |type |readonly |static |\w+\??: )\w.*;$/gm, ''],
+];
+const swappable = /(?<= )(?:&&|\|\||[!=]==|[<>]=?|[+-])(?= )|\b(?:true|false|some|every)\b/g;
 const pairs = ['&& ||', '=== !==', '< <=', '> >=', '+ -', 'true false', 'some every'].map((pair) => pair.split(' '));
-/** By operator or word, what takes its place. */
-const swaps = new Map([...pairs, ...pairs.map((pair) => [...pair].reverse()), ['*', '+'], ['!', '']] as [
-  string,
-  string,
-][]);
+const swaps = new Map([...pairs, ...pairs.map((pair) => pair.toReversed())] as [string, string][]);
 
 function findMutants(source: string): Mutant[] {
   const found: Mutant[] = [];
-  const add = (what: string, start: number, end: number, text: string) => found.push({ what, start, end, text });
-  for (const { groups = {}, index } of source.matchAll(tokens)) {
-    const { regex, string, number, condition } = groups;
-    const swapped = groups.word ?? groups.operator;
-    if (regex) for (const [what, text] of weaken(regex)) add(what, index, index + regex.length, text);
-    if (string && string.length > 2 && !/^import\b/.test(lineAt(source, index))) {
-      add('empty a string', index, index + string.length, "''");
-    }
-    if (number) add('change a number', index, index + number.length, String(Number(number.replaceAll('_', '')) + 1));
-    if (swapped) {
-      const sign = swapped.trim();
-      add(`swap ${sign}`, index, index + swapped.length, swapped.replace(sign, swaps.get(sign) ?? sign));
-    }
-    if (condition) {
-      const start = index + condition.length;
-      const end = closing(source, start);
-      add('negate a condition', start, end, `!(${source.slice(start, end)})`);
-    }
+  const add = (start: number, old: string, text = '') => found.push({ start, end: start + old.length, text });
+  let code = source;
+  for (const { 0: literal, index, groups = {} } of source.matchAll(literals)) {
+    const { regex = '', string } = groups;
+    if (string) add(index, literal, "''");
+    for (const [from, to] of regexBreaks) if (from.test(regex)) add(index, literal, regex.replace(from, to));
+    code = code.slice(0, index) + literal.replaceAll(/./g, '~') + code.slice(index + literal.length);
   }
-  // a statement that is a line of its own
-  for (const { index, 0: line } of source.matchAll(
-    /^ +(?!const |let |import |type |readonly |static |\}|\/|\*).*;$/gm,
-  )) {
-    const before = source.slice(0, index).trimEnd().at(-1) ?? '';
-    if (/[;{})/]/.test(before) && !/^ +\w+[?]?: /.test(line)) add('drop a statement', index, index + line.length, '');
-  }
+  for (const [from, to] of codeBreaks) for (const { 0: old, index } of code.matchAll(from)) add(index, old, to);
+  for (const { 0: old, index } of code.matchAll(swappable)) add(index, old, swaps.get(old));
   return found;
-}
-
-/** Variants of a regular expression that match more, or less. */
-function weaken(regex: string): [string, string][] {
-  const variants: [string, RegExp, string][] = [
-    ['+ to *', /(?<=[\w)\].])\+/, '*'],
-    ['* to +', /(?<=[\w)\].])\*/, '+'],
-    ['drop ^', /^\/\^/, '/'],
-    ['drop $', /\$(?=\/[a-z]*$)/, ''],
-    ['drop a flag', /(?<=\/)[ims](?=[a-z]*$)/, ''],
-    ['drop ?', /(?<=[\w)\]])\?(?![=!<:])/, ''],
-  ];
-  return variants
-    .filter(([, from]) => from.test(regex))
-    .map(([what, from, to]) => [`regex: ${what}`, regex.replace(from, to)]);
-}
-
-function closing(source: string, start: number): number {
-  let depth = 1;
-  let at = start;
-  for (; depth > 0; at++) depth += source[at] === '(' ? 1 : source[at] === ')' ? -1 : 0;
-  return at - 1;
-}
-
-function lineAt(source: string, index: number): string {
-  const start = source.lastIndexOf('\n', index) + 1;
-  return source.slice(start, source.indexOf('\n', index));
 }
 
 /** A copy that leaves the tree alone. */
 function copyTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'refresh-mfa-mutate-'));
-  for (const name of readdirSync(root)) {
-    if (!['.git', 'node_modules', 'dist'].includes(name))
-      cpSync(join(root, name), join(copy, name), { recursive: true });
-  }
+  const kept = readdirSync(root).filter((name) => !['.git', 'node_modules', 'dist'].includes(name));
+  for (const name of kept) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   return copy;
 }
 
-/** Ends at the first test that fails, whose name it returns. */
-async function firstFailure(copy: string, file: string): Promise<string | undefined> {
-  const env = { ...process.env };
-  delete env.NODE_TEST_CONTEXT;
-  const args = ['--import', 'tsx', '--test', '--test-reporter=tap', join('test', file)];
-  const child = spawn(process.execPath, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'ignore'], detached: true });
-  let output = '';
-  let failed: string | undefined;
-  const end = (why: string) => {
-    failed ??= why;
+/** The name of the first test that fails, behind which none is run. */
+async function findFailure(copy: string, files: readonly string[]): Promise<string | undefined> {
+  const args = ['--import', 'tsx', '--test', '--test-reporter=tap', ...files];
+  const stdio = ['ignore', 'pipe', 'ignore'] as const;
+  const child = spawn(process.execPath, args, { cwd: copy, stdio: [...stdio], detached: true, timeout: hangMs });
+  const exit = once(child, 'exit');
+  let failure: string | undefined;
+  for await (const line of createInterface({ input: child.stdout as Readable })) {
+    failure = /^ *not ok \d+ - (.*)$/.exec(line)?.[1];
+    if (failure) break;
+  }
+  if (!failure && (await exit)[0] !== 0) failure = 'no end';
+  try {
     // with all that it has started
     if (child.pid) process.kill(-child.pid, 'SIGKILL');
-  };
-  const late = setTimeout(() => end('no end'), hangMs);
-  child.stdout.on('data', (data) => {
-    output += data;
-    const name = /^ *not ok \d+ - (.*)$/m.exec(output)?.[1];
-    if (name !== undefined && failed === undefined) end(name);
-  });
-  const status = await new Promise<number | null>((done) => child.on('close', done));
-  clearTimeout(late);
-  return failed ?? (status === 0 ? undefined : 'no test ran');
+  } catch {
+    // nothing is left of it
+  }
+  return failure;
 }
 
 async function main(): Promise<void> {
@@ -139,36 +106,34 @@ async function main(): Promise<void> {
   const { room = '', count = '40', seed = '1' } = values;
   const path = room === 'refresh' ? 'refresh.ts' : `lib/${room}.ts`;
   const source = readFileSync(join(root, path), 'utf8');
-  const all = readdirSync(__dirname).filter((name) => name.endsWith('.test.ts'));
   const uses = (name: string) => readFileSync(join(__dirname, name), 'utf8').includes(`../lib/${room}'`);
-  const near = all
-    .filter((name) => name === `${room}.test.ts` || uses(name))
-    .sort((a) => (a === `${room}.test.ts` ? -1 : 0));
+  const near = readdirSync(__dirname).filter((name) => name.endsWith('.test.ts') && uses(name));
   const tests = values.tests?.split(',').map((name) => `${name}.test.ts`) ?? [...new Set([...near, 'cases.test.ts'])];
 
   const copy = copyTree();
   process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
+  const files = tests.map((name) => join('test', name));
   const compiles = () => spawnSync(join(copy, 'node_modules/.bin/tsc'), { cwd: copy }).status === 0;
   if (!compiles()) throw new Error('the tree does not compile as it is');
-  for (const test of tests) {
-    const failure = await firstFailure(copy, test);
-    if (failure) throw new Error(`${test} fails as it is: ${failure}`);
-  }
+  const failure = await findFailure(copy, files);
+  if (failure) throw new Error(`fails as it is: ${failure}`);
 
   const drawn = new Random(Number(seed)).shuffle(findMutants(source));
   console.log(`${path}: ${drawn.length} places to break, ${count} of them tried, seen by ${tests.join(', ')}`);
   let [killed, survived] = [0, 0];
-  for (const { what, start, end, text } of drawn) {
+  for (const { start, end, text } of drawn) {
     if (killed + survived >= Number(count)) break;
     writeFileSync(join(copy, path), source.slice(0, start) + text + source.slice(end));
+    // the types have seen it
     if (!compiles()) continue;
-    const place = `${path}:${source.slice(0, start).split('\n').length}`;
-    let failure: string | undefined;
-    for (const test of tests) failure ??= await firstFailure(copy, test);
+    const failure = await findFailure(copy, files);
     if (failure === undefined) survived++;
     else killed++;
-    const change = `${source.slice(start, end).trim()} -> ${text || 'nothing'}\n          ${lineAt(source, start).trim()}`;
-    console.log(failure ? `killed    ${place}  ${what}  (${failure})` : `SURVIVED  ${place}  ${what}: ${change}`);
+    const line = source.slice(0, start).split('\n').length;
+    const change = `${path}:${line}  ${source.slice(start, end).trim()} -> ${text.trim() || 'nothing'}`;
+    console.log(
+      failure ? `killed    ${change}  (${failure})` : `SURVIVED  ${change}\n          ${source.split('\n')[line - 1]}`,
+    );
   }
   console.log(`${path}: ${killed} of ${killed + survived} killed`);
 }
