@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { devices, seedHome } from './helpers/home';
-import { licenceList, readLock, readPackage, runtimePackages } from './helpers/packages';
-import { command, run } from './helpers/run';
-import { typed } from './helpers/scene';
-import { startSts } from './helpers/sts';
+import { readLock, readPackage, runtimePackages } from './helpers/packages';
+import { command } from './helpers/run';
+import { licenceList } from './licences';
 
 const root = join(__dirname, '..');
 
@@ -14,48 +13,44 @@ const root = join(__dirname, '..');
 const installed = dirname(dirname(command().args[0] ?? ''));
 const skip = installed === root && 'the package is tested where .ci/run has installed it';
 
-/** Every package below `folder`, by its own folder there, with its version. */
-function installedIn(folder: string): [string, string][] {
-  const modules = join(folder, 'node_modules');
-  return readdirSync(modules, { encoding: 'utf8', recursive: true })
-    .filter((path) => /^(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+\/package\.json$/.test(path))
-    .map((path): [string, string] => {
-      const { version } = JSON.parse(readFileSync(join(modules, path), 'utf8'));
-      return [`node_modules/${path.replace(/\/package\.json$/, '')}`, version];
-    })
-    .sort();
-}
+/** Every file and folder below `folder`, as a path from there. */
+const listAll = (folder: string) => readdirSync(folder, { encoding: 'utf8', recursive: true });
 
 describe('the installed package', { skip }, () => {
-  test('refreshes a session by the command that npm links', async (t) => {
-    const sts = await startSts();
-    t.after(() => sts.close());
-    const home = seedHome(t, sts);
-    const program = { file: join(installed, '../../../bin/refresh-mfa'), args: [] };
-    const result = await run(['foobar'], { home, sts, program, stdin: typed(devices.bjohnson) });
-    assert.equal(result.status, 0, result.stderr);
-    assert.match(home.readCredentials(), /^\[foobar\]\naws_access_key_id = ASIA/m);
+  test('is started by the command that npm links', () => {
+    const printed = execFileSync(join(installed, '../../../bin/refresh-mfa'), ['--version'], { encoding: 'utf8' });
+    assert.equal(printed, `${readPackage().version}\n`);
   });
 
-  test('holds what is needed, in the versions of the lock, and nothing else', () => {
-    const wanted = ['dist/refresh.js', 'dist/lib/sts.js', 'examples/config', 'README.md', 'LICENSE'];
-    assert.deepEqual(
-      wanted.filter((name) => !existsSync(join(installed, name))),
-      [],
-    );
-    const unwanted = ['refresh.ts', 'lib', 'test', '.ci', '.github', 'examples/demo.ts'];
-    assert.deepEqual(
-      unwanted.filter((name) => existsSync(join(installed, name))),
-      [],
-    );
-    const locked = [...runtimePackages()].map(([path, { version }]): [string, string] => [path, version]).sort();
-    assert.deepEqual(installedIn(installed), locked);
+  test('holds what lib and examples have now, the documents for users, and nothing else', () => {
+    const rooms = readdirSync(join(root, 'lib')).filter((name) => name.endsWith('.ts'));
+    const examples = readdirSync(join(root, 'examples')).filter((name) => !name.endsWith('.ts'));
+    const expected = [
+      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'THIRD-PARTY-LICENSES.md', 'package.json'],
+      ...['dist', 'dist/lib', 'dist/refresh.js', 'examples', 'node_modules'],
+      ...rooms.map((name) => `dist/lib/${name.replace('.ts', '.js')}`),
+      ...examples.map((name) => `examples/${name}`),
+    ];
+    const found = listAll(installed).filter((path) => !path.startsWith('node_modules/'));
+    assert.deepEqual(found.sort(), expected.sort());
+  });
+
+  test('holds the packages of the lock, in its versions, and no other', () => {
+    const manifests = listAll(join(installed, 'node_modules'))
+      .map((path) => `node_modules/${path}`)
+      .filter((path) => /node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(path));
+    const found = manifests.map((path) => {
+      const { version } = JSON.parse(readFileSync(join(installed, path), 'utf8'));
+      return `${dirname(path)} ${version}`;
+    });
+    const locked = runtimePackages().map(([folder, { version }]) => `${folder} ${version}`);
+    assert.deepEqual(found.sort(), locked.sort());
   });
 
   test('holds the text of every licence where the list of licences says', () => {
     const list = readFileSync(join(installed, 'THIRD-PARTY-LICENSES.md'), 'utf8');
     const texts = [...list.matchAll(/`(node_modules\/[^`]+)` \|$/gm)].map(([, path = '']) => path);
-    assert.equal(texts.length, runtimePackages().size);
+    assert.equal(texts.length, runtimePackages().length);
     for (const path of texts) assert.ok(readFileSync(join(installed, path), 'utf8').length > 500, path);
   });
 });

@@ -4,32 +4,28 @@ import { join } from 'node:path';
 import { readPackage } from './helpers/packages';
 
 /** What stands against the release of `tag` from the GitHub repository `owner/name`, with what to do about it. */
-export function releaseProblems(
+export function findProblems(
   tag: string,
   repository: string,
   { version, repository: written }: Pick<ReturnType<typeof readPackage>, 'version' | 'repository'>,
   changelog: string,
 ): string[] {
-  const problems: string[] = [];
-  if (tag !== `v${version}`)
-    problems.push(`the tag is ${tag}, and package.json has version ${version}: make the two agree`);
-  if (!changelog.split('\n').includes(`## ${version}`)) {
-    problems.push(`CHANGELOG.md has no chapter "## ${version}": write what is new`);
-  }
   const url = `git+https://github.com/${repository}.git`;
-  if (written?.url !== url) {
-    problems.push(
-      `package.json has ${written?.url ? `repository.url ${written.url}` : 'no repository.url'}, and npm takes no provenance ` +
-        `for another repository than the one it is published from: "repository": { "type": "git", "url": "${url}" }`,
-    );
-  }
-  return problems;
+  const problems = {
+    [`the tag is ${tag}, and package.json has version ${version}: make the two agree`]: tag !== `v${version}`,
+    [`CHANGELOG.md has no chapter "## ${version}": write what is new`]: !changelog
+      .split('\n')
+      .includes(`## ${version}`),
+    [`npm takes no provenance for another repository than package.json names: "repository": { "type": "git", "url": "${url}" }`]:
+      written?.url !== url,
+  };
+  return Object.keys(problems).filter((problem) => problems[problem]);
 }
 
 if (require.main === module) {
   const { GITHUB_REF_NAME = '', GITHUB_REPOSITORY = '' } = process.env;
   const changelog = readFileSync(join(__dirname, '../CHANGELOG.md'), 'utf8');
-  const problems = releaseProblems(GITHUB_REF_NAME, GITHUB_REPOSITORY, readPackage(), changelog);
+  const problems = findProblems(GITHUB_REF_NAME, GITHUB_REPOSITORY, readPackage(), changelog);
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }
