@@ -7,7 +7,7 @@ import { isatty } from 'node:tty';
 import { type Cure, findCure, findNotes, findRemedies } from './lib/advice';
 import { type Args, explainHabit, help, options, parse } from './lib/args';
 import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
-import { few, shellWord, UserError } from './lib/errors';
+import { configError, few, shellWord, UserError } from './lib/errors';
 import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
@@ -19,13 +19,13 @@ import { checkSession, clear, write } from './lib/session';
 import type { Environment } from './lib/shell';
 import { openStream } from './lib/streams';
 
-type RefreshArgs = Extract<Args, { mode: 'refresh' }>;
-type CheckArgs = Extract<Args, { mode: 'check' }>;
+type ArgsOf<Mode> = Extract<Args, { mode: Mode }>;
 
 const env: Environment = { ...process.env };
 const home = homedir();
 const print = openStream(process.stdout, env.NO_COLOR);
 const printError = openStream(process.stderr, env.NO_COLOR);
+const printNote = (note: string) => printError(report.noteText(note));
 const ended = new AbortController();
 /** What went wrong; each is printed when it happens, and the run goes on with the next profile. */
 const failures: unknown[] = [];
@@ -36,23 +36,21 @@ function fail(error: unknown): void {
   printError(report.errorText(error));
 }
 
-function printNote(note: string): void {
-  printError(report.noteText(note));
-}
-
 async function main(): Promise<void> {
   const args = parse(process.argv.slice(2));
   if (args.mode === 'help') return print(help());
   if (args.mode === 'version') return print(`${readVersion()}\n`);
-  if (args.mode === 'completion' && args.shell !== 'names') {
-    const { scripts } = await import('./lib/completion');
-    return print(scripts[args.shell](options));
-  }
   if (args.mode === 'check') return check(args);
+  if (args.mode === 'completion') {
+    const { namesText, scripts } = await import('./lib/completion');
+    const { shell } = args;
+    return print(shell === 'names' ? namesText(profiles.findNames(readFiles(env, home))) : scripts[shell](options));
+  }
   const files = readFiles(env, home);
-  if (args.mode === 'completion') return print((await import('./lib/completion')).namesText(profiles.findNames(files)));
-  const names = args.profiles.length > 0 ? args.profiles : [await chooseName(files)];
-  const sessions = findNamed(files, names, args.profiles.length > 0 ? undefined : findVariable());
+  const isTyped = args.profiles.length > 0;
+  const variable = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'].find((variable) => !isTyped && env[variable]);
+  const names = isTyped ? args.profiles : [env[variable ?? ''] ?? (await chooseName(files))];
+  const sessions = findNamed(files, names, variable);
   printRoles(names, sessions);
   return args.mode === 'clear' ? clearAll(files, sessions) : refresh(args, files, sessions);
 }
@@ -61,13 +59,9 @@ function readVersion(): string {
   return JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8')).version;
 }
 
-/** The variable that names the profile when nothing is typed. */
-function findVariable(): string | undefined {
-  return ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'].find((variable) => env[variable]);
-}
-
+/** For when neither the command line nor the environment names a profile. */
 async function chooseName(files: Files): Promise<string> {
-  const name = env[findVariable() ?? ''] ?? profiles.findOnlySession(files);
+  const name = profiles.findOnlySession(files);
   if (name) return name;
   const names = profiles.findSessionNames(files);
   if (names.length === 0) throw explainNoSessions(files);
@@ -78,7 +72,7 @@ async function chooseName(files: Files): Promise<string> {
 
 function explainNoSessions({ config, credentials }: Files): UserError {
   const hint = 'for the steps to set one up: refresh-mfa <profile>';
-  return new UserError('config', `no session profile in ${config.path} or ${credentials.path}`, hint);
+  return configError(`no session profile in ${config.path} or ${credentials.path}`, hint);
 }
 
 /** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
@@ -92,8 +86,8 @@ function findNamed(files: Files, names: readonly string[], variable?: string): S
       const habit = files.names.has(name) ? undefined : explainHabit(name);
       // something else was meant: no profile is touched
       if (habit) throw habit;
-      if (!variable || !(error instanceof UserError)) fail(error);
-      else fail(new UserError(error.code, `${variable}: ${error.message}`, error.hints));
+      const isNamed = variable && error instanceof UserError;
+      fail(isNamed ? new UserError(error.code, `${variable}: ${error.message}`, error.hints) : error);
     }
   }
   return [...sessions.values()];
@@ -101,12 +95,12 @@ function findNamed(files: Files, names: readonly string[], variable?: string): S
 
 function printRoles(names: readonly string[], sessions: readonly SessionProfile[]): void {
   for (const { name, roles } of sessions) {
-    for (const role of roles) if (names.includes(role.name)) printNote(`${role.name} is a role of ${name}`);
+    for (const role of roles) if (names.includes(role)) printNote(`${role} is a role of ${name}`);
   }
 }
 
 /** Every outcome, also that the files cannot be read, is for --notify to tell. */
-async function check({ profiles: names, within, json, notify }: CheckArgs): Promise<void> {
+async function check({ profiles: names, within, json, notify }: ArgsOf<'check'>): Promise<void> {
   const now = Date.now();
   let all: report.Checked[] = [];
   try {
@@ -124,13 +118,13 @@ async function check({ profiles: names, within, json, notify }: CheckArgs): Prom
     fail(error);
   }
   const due = all.filter(({ status }) => status.state !== 'valid');
-  if (notify && due.length + failures.length > 0) {
+  isDue = due.length > 0;
+  if (notify && (isDue || failures.length > 0)) {
     const text = report.reminder(due, failures);
     printNote(text);
     const { notify } = await import('./lib/notify');
     await notify(text, process.platform, process.getuid?.(), env);
   }
-  isDue = due.length > 0;
 }
 
 /** With the patch that mends what the notes say, if only this session was asked for. */
@@ -140,17 +134,18 @@ function printNotes(files: Files, session: SessionProfile, withPatch: boolean): 
   if (notes.length === 0 || !withPatch) return;
   const cure = findCure(files, session, env);
   for (const remedy of findRemedies(files, session)) printError(`hint: ${remedy}\n`);
-  if (cure) printError(makePatch(files, `--check ${report.typed([session.name])}`, cure));
+  if (cure) printPatch(files, `--check ${report.typed([session.name])}`, cure);
 }
 
-function makePatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): string {
+/** `args` are those that print this patch and nothing else. */
+function printPatch({ config, credentials }: Files, args: string, { summary, diff }: Cure): void {
   const isReachable = [config, credentials].every((document) => readIsPatchable(document, home));
   // without -V none, the patch of macOS and BSD leaves the old file as credentials.orig
   const patch = process.platform === 'linux' ? 'patch' : 'patch -V none';
   const apply = isReachable
     ? `to apply it: refresh-mfa ${args} 2>&1 | ${patch} -p0 -d ~`
     : 'edit the files by hand: patch does not follow links or leave ~';
-  return `hint: ${summary}\n${diff}hint: ${apply}\n`;
+  printError(`hint: ${summary}\n${diff}hint: ${apply}\n`);
 }
 
 function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
@@ -159,8 +154,9 @@ function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly 
   return { path: credentialsPath, shown: credentials.path, others };
 }
 
-function makeRun(sessions: readonly SessionProfile[], target: Target): report.Run {
-  return { now: Date.now(), path: target.shown, width: Math.max(...sessions.map(({ name }) => name.length)) };
+function makeRun({ credentials }: Files, sessions: readonly SessionProfile[]): report.Run {
+  const width = Math.max(...sessions.map(({ name }) => name.length));
+  return { now: Date.now(), path: credentials.path, width };
 }
 
 async function clearAll(files: Files, sessions: readonly SessionProfile[]): Promise<void> {
@@ -170,7 +166,7 @@ async function clearAll(files: Files, sessions: readonly SessionProfile[]): Prom
       clear(files.credentials, session.name);
       const status = checkSession(session.section, 0, Date.now());
       if (status.state !== 'never') await saveCredentials(target, (document) => clear(document, session.name));
-      print(report.clearedText({ session, status }, makeRun(sessions, target)));
+      print(report.clearedText({ session, status }, makeRun(files, sessions)));
     } catch (error) {
       fail(error);
     }
@@ -178,7 +174,7 @@ async function clearAll(files: Files, sessions: readonly SessionProfile[]): Prom
 }
 
 /** All that can fail without a code fails first, for all profiles; then they are refreshed one after the other. */
-async function refresh(args: RefreshArgs, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
+async function refresh(args: ArgsOf<'refresh'>, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const otp = await import('./lib/otp');
   const pipe = otp.openPipe(process);
   const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(otp.parseTokenCode(args.tokenCode));
@@ -191,41 +187,39 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
     throw new UserError('usage', what, 'do not redirect stderr, or give --token-code');
   };
   const plans: Plan[] = [];
-  const run = makeRun(sessions, makeTarget(files, sessions));
   for (const session of sessions) {
-    const status = checkSession(session.section, args.within, run.now);
+    const status = checkSession(session.section, args.within, Date.now());
     if (args.ifNeeded && status.state === 'valid') {
-      print(report.validText({ session, status }, run));
+      print(report.validText({ session, status }, makeRun(files, sessions)));
       continue;
     }
     try {
       const identity = requireIdentity(files, session, env, args.serialNumber);
-      const ca = identity.caBundle === undefined ? undefined : readBundle(identity.caBundle, env, home);
+      const ca = identity.caBundle && readBundle(identity.caBundle, env, home);
       plans.push({ identity, duration: args.duration ?? identity.duration, ca, codes: makeSource(identity) });
     } catch (error) {
       failWithCure(error, files, session, args);
     }
   }
-  const planned = plans.map(({ identity }) => identity.session);
-  const target = makeTarget(files, planned);
-  try {
-    if (plans.length > 0) (await prepareTarget(target)).forEach(printNote);
-  } catch (error) {
-    return fail(error);
-  }
-  let written = false;
+  if (plans.length === 0) return;
+  const target = makeTarget(
+    files,
+    plans.map(({ identity }) => identity.session),
+  );
+  for (const note of await prepareTarget(target)) printNote(note);
+  const { getSession } = await import('./lib/exchange');
   const printRefused = (error: UserError) => printError(report.errorText(error));
   const context = { env, runtime: process, signal: ended.signal, now: Date.now, printError: printRefused };
+  let written = false;
   for (const plan of plans) {
     const { session } = plan.identity;
     try {
-      const { getSession } = await import('./lib/exchange');
       const asked = getSession(plan, context);
       setImmediate(() => loadWriter().catch(() => {}));
       const granted = await asked;
       await saveCredentials(target, (document) => write(document, session.name, granted));
       written = true;
-      print(report.refreshedText(session, granted.expires, granted.lasts, { ...run, now: Date.now() }));
+      print(report.refreshedText(session, granted.expires, granted.lasts, makeRun(files, sessions)));
       report.findGrantNotes(granted.lasts, plan.duration ?? 43_200, granted.clockAhead).forEach(printNote);
       const notes = session.section ? [] : findNotes(files, session);
       if (notes.length > 0) printNote(report.countNotes(session.name, notes.length));
@@ -240,19 +234,19 @@ async function refresh(args: RefreshArgs, files: Files, sessions: readonly Sessi
 }
 
 /** Behind the error of a layout, the patch that cures it where there is one. */
-function failWithCure(
-  error: unknown,
-  files: Files,
-  session: SessionProfile,
-  { profiles, serialNumber }: RefreshArgs,
-): void {
-  const cure = error instanceof UserError && error.code === 'config' && findCure(files, session, env, serialNumber);
-  const isOnly = profiles.length <= 1;
+function failWithCure(error: unknown, files: Files, session: SessionProfile, args: ArgsOf<'refresh'>): void {
+  const { serialNumber, profiles } = args;
+  const isLayout = error instanceof UserError && error.code === 'config';
+  const cure = isLayout ? findCure(files, session, env, serialNumber) : undefined;
+  if (!cure) {
+    fail(error);
+    return;
+  }
   const device = serialNumber === undefined ? '' : `--serial-number ${shellWord(serialNumber)} `;
   const words = device + report.typed([session.name]);
-  const hint = isOnly ? [] : `for the edits: refresh-mfa ${words}`;
-  fail(cure ? new UserError('config', error.message, hint) : error);
-  if (cure && isOnly) printError(makePatch(files, words, cure));
+  const isOnly = profiles.length <= 1;
+  fail(configError((error as UserError).message, isOnly ? [] : `for the edits: refresh-mfa ${words}`));
+  if (isOnly) printPatch(files, words, cure);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -1,10 +1,10 @@
 // What is wrong with a layout, in notes, and the edits that cure it. A cure is only offered if it is proved: the edits are applied
 // in memory and the files read again; then the refresh must go ahead, and every other profile be what it was before.
 import { few, UserError } from './errors';
-import { exists, type Files, find, findPlaces, firstLine, makeFiles, makeHeader, type Place, Setting } from './files';
+import { Files, makeHeader } from './files';
 import { findDevice, findOwnKeys, requireIdentity } from './identity';
-import { findSessionNames, requireSession, type SessionProfile } from './profiles';
-import { DEFAULTS, type Document, parse } from './sections';
+import { findSessionNames, requireSession, type SessionProfile, sourceOf } from './profiles';
+import { DEFAULTS, type Document, type Entry, lineEnding, parse, type Section, splitLines } from './sections';
 import { findReaderNote } from './session';
 import type { Environment } from './shell';
 
@@ -23,42 +23,50 @@ export interface Cure {
   readonly diff: string;
 }
 
+const flaws = [
+  ['mfa_serial', 'asks for a code: delete mfa_serial'],
+  // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html, "Role chaining"
+  ['duration_seconds', 'fails: duration_seconds is over 3600'],
+] as const;
+
+function isFlaw({ key, value }: Pick<Entry, 'key' | 'value'>): boolean {
+  return key === 'mfa_serial' || (key === 'duration_seconds' && Number(value) > 3600);
+}
+
+/** What keeps a role from using the session, as notes. */
+function findFlaws(files: Files, role: string): string[] {
+  return flaws.flatMap(([key, what]) => {
+    const found = files.find(role, key);
+    return found && isFlaw(found) ? [`${role} ${what} (${found.where})`] : [];
+  });
+}
+
 /** What will not work although the session is valid, a line each. */
-export function findNotes(files: Files, session: SessionProfile): string[] {
-  const { name, link, source, roles } = session;
-  const assumed = source === undefined ? undefined : find(files, source, 'assume_role');
+export function findNotes(files: Files, { name, link, source = '', roles }: SessionProfile): string[] {
+  const assumed = files.find(source, 'assume_role');
   const notes = [
     link && `Terraform refuses ${name}'s source_profile (${link.where})`,
     assumed && `assume_role is ignored (${assumed.where})`,
-    ...roles.flatMap(({ name: role, serial, duration }) => [
-      serial && `${role} asks for a code: delete mfa_serial (${serial.where})`,
-      // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html, "Role chaining"
-      isTooLong(duration) && `${role} fails: duration_seconds is over 3600 (${duration?.where})`,
-    ]),
+    ...roles.flatMap((role) => findFlaws(files, role)),
     findReaderNote(files.credentials, name),
   ];
-  return notes.filter((note) => typeof note === 'string');
-}
-
-function isTooLong(duration: Setting | undefined): boolean {
-  return Number(duration?.value) > 3600;
+  return notes.filter((note) => note !== undefined);
 }
 
 /** What to do about the notes that no patch mends. */
 export function findRemedies(files: Files, session: SessionProfile): string[] {
   const { name, link, source = '' } = session;
-  const remedies: string[] = [];
-  if (find(files, source, 'assume_role')) {
-    remedies.push(`instead of assume_role, add a profile with role_arn and source_profile = ${name}`);
-  }
   const users = findOtherUsers(files, session);
-  if (link && users.length > 0) {
-    remedies.push(`[${source}] is also used by ${few(users)}: copy it to [${longTerm(name)}]`);
-    remedies.push(`then delete source_profile from [${link.section}]`);
-  } else if (link && isTaken(files, session)) {
-    remedies.push(`rename [${longTerm(name)}], which is not the source, and run this again`);
-  }
-  return remedies;
+  const assume = `instead of assume_role, add a profile with role_arn and source_profile = ${name}`;
+  const copy = [
+    `[${source}] is also used by ${few(users)}: copy it to [${longTerm(name)}]`,
+    `then delete source_profile from [${link?.section?.name}]`,
+  ];
+  const rename = `rename [${longTerm(name)}], which is not the source, and run this again`;
+  return [
+    ...(files.find(source, 'assume_role') ? [assume] : []),
+    ...(link && users.length > 0 ? copy : link && isTaken(files, session) ? [rename] : []),
+  ];
 }
 
 function longTerm(name: string): string {
@@ -74,16 +82,12 @@ function findOtherUsers(files: Files, { name, source = '' }: SessionProfile): st
 
 /** Whether X-long-term exists, but is not the source. */
 function isTaken(files: Files, { name, source }: SessionProfile): boolean {
-  return source !== longTerm(name) && exists(files, longTerm(name));
+  return source !== longTerm(name) && files.has(longTerm(name));
 }
 
 /** All profiles, and the session profiles of which only X-long-term is there. */
 function findAll(files: Files): string[] {
   return [...new Set([...files.names, ...findSessionNames(files)])];
-}
-
-function sourceOf(files: Files, name: string): string {
-  return find(files, name, 'source_profile')?.value ?? longTerm(name);
 }
 
 /**
@@ -95,24 +99,25 @@ export function findCure(files: Files, session: SessionProfile, env: Environment
   if (edits.length === 0) return undefined;
   try {
     const read = (document: Document) => parse(Buffer.from(apply(document, edits)), document.path);
-    const after = makeFiles(read(files.config), read(files.credentials), files.credentialsPath);
+    const after = new Files(read(files.config), read(files.credentials), files.credentialsPath);
     const next = requireSession(after, session.name);
     requireIdentity(after, next, env, serial);
     const diff = [files.credentials, files.config].map((document) => renderDiff(document, edits)).join('');
     // a comment behind a header could be a key
     const showsKey = /A[KS]IA\w{12}|(?<![\w/+])[\w/+]{40}(?![\w/+])/.test(diff);
-    return showsKey || !isProved(files, session, after, next) ? undefined : { summary: summarize(session, next), diff };
+    const isGood = !showsKey && isProved(files, session, after, next);
+    return isGood ? { summary: summarize(files, session, next), diff } : undefined;
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
   }
 }
 
-function summarize({ name, source, link, roles }: SessionProfile, next: SessionProfile): string {
+function summarize(files: Files, { name, source, link, roles }: SessionProfile, next: SessionProfile): string {
   const effect = [
     link && !next.link && `Terraform can use ${name}`,
-    roles.some(({ serial }) => serial) && 'roles stop asking for codes',
-    roles.some(({ duration }) => isTooLong(duration)) && 'roles last one hour',
+    roles.some((role) => files.find(role, 'mfa_serial')) && 'roles stop asking for codes',
+    roles.some((role) => findFlaws(files, role).length > 0) && 'roles last one hour',
   ].find(Boolean);
   if (next.source === source) return `with this, ${effect}`;
   return [`this moves the keys to [${next.source}]`, effect].filter(Boolean).join(', and ');
@@ -130,71 +135,63 @@ function findEdits(files: Files, session: SessionProfile, serial: string | undef
   const isBlocked = isTaken(files, session);
   const own = source === name && !isBlocked ? findOwnKeys(files, name) : undefined;
   const isFree = own || (!isBlocked && findOtherUsers(files, session).length === 0);
-  const moved = own ? [own] : link && isFree && source !== longTerm(name) ? findPlaces(files, source) : [];
+  const moved = own ? [own] : link && isFree && source !== longTerm(name) ? files.findSections(source) : [];
   const added = [...(own ? findKept(files, name, own) : []), ...findMissingDevice(files, session, serial)];
   return [
-    ...roles.flatMap((role) => findLines(files, role.name, 'mfa_serial').map(remove)),
-    ...roles.flatMap((role) => findLines(files, role.name, 'duration_seconds').filter(isTooLong).map(shorten)),
-    ...(isFree ? findLines(files, name, 'source_profile').map(remove) : []),
-    ...moved.map((place) => rename(files, place, longTerm(name))),
+    ...roles.flatMap((role) => changeEntries(files, role, isFlaw)),
+    ...(isFree ? changeEntries(files, name, ({ key, value }) => key === 'source_profile' && value !== '') : []),
+    ...moved.map((section) => rename(files, section, longTerm(name))),
     ...(added.length > 0 ? [add(files, session, added, own)] : []),
   ];
 }
 
 /** The lines beside the keys that the profile must keep, where no other section of it has them. */
-function findKept(files: Files, name: string, own: Place): string[] {
-  const others = findPlaces(files, name).filter(({ section }) => section !== own.section);
-  const lost = [...own.section.entries.values()].filter(
-    ({ key }) => !others.some(({ section }) => section.entries.has(key)),
-  );
+function findKept(files: Files, name: string, own: Section): string[] {
+  const { entries } = own;
+  const others = files.findSections(name).filter((section) => section !== own);
+  const isLost = (key: string) => !others.some((section) => section.entries.has(key));
   // a device has its mfa_process beside it, which may not be shown
-  const isKept = (key: string) =>
-    harmless.test(key) || (key === 'mfa_serial' && !own.section.entries.has('mfa_process'));
-  return lost.filter(({ key }) => isKept(key)).map(({ key, value }) => `${key} = ${value}`);
+  const isKept = (key: string) => harmless.test(key) || (key === 'mfa_serial' && !entries.has('mfa_process'));
+  const kept = [...entries.values()].filter(({ key }) => isLost(key) && isKept(key));
+  return kept.map(({ key, value }) => `${key} = ${value}`);
 }
 
 /** The device of the roles, where the session profile has none. */
 function findMissingDevice(files: Files, { name, source = name, roles }: SessionProfile, serial: string | undefined) {
   // a default that is one of the roles loses its own
-  const spare = roles.some((role) => role.name === 'default') ? [] : ['default'];
+  const spare = roles.includes('default') ? [] : ['default'];
   if (findDevice(files, [name, source, ...spare])) return [];
-  const serials = new Set(roles.flatMap((role) => (role.serial ? [firstLine(role.serial.value)] : [])));
+  const serials = new Set(roles.flatMap((role) => files.find(role, 'mfa_serial')?.firstLine ?? []));
   const device = serial ?? (serials.size === 1 ? [...serials][0] : undefined);
   return device ? [`mfa_serial = ${device}`] : [];
 }
 
-/** The lines of a profile that set a key, wherever they are. */
-function findLines(files: Files, name: string, key: string): Setting[] {
-  return findPlaces(files, name).flatMap(({ document, section }) => {
-    const { value, line } = section.entries.get(key) ?? {};
-    return value && line !== undefined ? [new Setting(value, document, section.name, line)] : [];
+/** Deletes lines of a profile, wherever they are; a duration is cut to what a role's session may last. */
+function changeEntries(files: Files, name: string, isMeant: (entry: Entry) => boolean): Edit[] {
+  return files.findSections(name).flatMap(({ document, entries }) => {
+    return [...entries.values()].filter(isMeant).map(({ key, value, line }) => {
+      const insert = key === 'duration_seconds' ? lineAt(document, line).replace(value, '3600') : '';
+      return { document, line, remove: 1, insert };
+    });
   });
-}
-
-function remove({ document, line }: Setting): Edit {
-  return { document, line, remove: 1, insert: '' };
-}
-
-function shorten({ document, line, value }: Setting): Edit {
-  return { document, line, remove: 1, insert: lineAt(document, line).replace(value, '3600') };
 }
 
 function lineAt(document: Document, line: number): string {
   return document.lines[line] ?? '';
 }
 
-function rename({ config, prefixed }: Files, { document, section: { name: old, line } }: Place, name: string): Edit {
-  const isProfile = document === config && [...prefixed.values()].some((section) => section.line === line);
-  const header = isProfile ? makeHeader(name) : `[${name}]`;
+function rename({ prefixed }: Files, section: Section, name: string): Edit {
+  const { document, name: old, line } = section;
+  const header = [...prefixed.values()].includes(section) ? makeHeader(name) : `[${name}]`;
   return { document, line, remove: 1, insert: lineAt(document, line).replace(`[${old}]`, () => header) };
 }
 
 /** Below the profile's header in the config; a new section goes before the one that is renamed, or that of the first role. */
-function add(files: Files, { name, roles }: SessionProfile, lines: readonly string[], own?: Place): Edit {
+function add(files: Files, { name, roles }: SessionProfile, lines: readonly string[], own?: Section): Edit {
   const { config: document, prefixed } = files;
-  const eol = document.lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
+  const eol = lineEnding(document);
   const section = prefixed.get(name);
-  if (section && section !== own?.section) {
+  if (section && section !== own) {
     const first = [...section.entries.values()][0]?.line ?? section.line;
     const indent = /^\s*/.exec(lineAt(document, first))?.[0];
     const insert = lines.map((text) => indent + text + eol).join('');
@@ -202,24 +199,23 @@ function add(files: Files, { name, roles }: SessionProfile, lines: readonly stri
     if (header.endsWith('\n')) return { document, line: section.line + 1, remove: 0, insert };
     return { document, line: section.line, remove: 1, insert: header + eol + insert };
   }
-  const role = roles.flatMap((role) => prefixed.get(role.name) ?? [])[0];
-  const next = own?.document === document ? own.section : (role ?? [...document.sections.values()][0]);
+  const role = roles.map((role) => prefixed.get(role)).find(Boolean);
+  const next = own?.document === document ? own : (role ?? [...document.sections.values()][0]);
   const insert = [makeHeader(name), ...lines, ...(next ? ['', ''] : [''])].join(eol);
   return { document, line: next?.line ?? document.lines.length, remove: 0, insert };
 }
 
 /** Whether the session has the same keys and roles as before, no role has a flaw, and all other profiles are what they were. */
 function isProved(files: Files, session: SessionProfile, after: Files, next: SessionProfile): boolean {
-  const { name, source = name } = session;
+  const { name, source = name, roles } = session;
   const isSame = (profile: string, other: string, counts: (key: string) => boolean) =>
     settings(files, profile, counts) === settings(after, other, counts);
-  const roles = session.roles.map((role) => role.name);
   const moved = next.source === source ? [] : [source, longTerm(name)];
   const changed = new Set([name, ...moved, ...roles]);
   const others = findAll(files).filter((other) => !changed.has(other));
   return (
-    next.roles.map((role) => role.name).join('\n') === roles.join('\n') &&
-    !next.roles.some((role) => role.serial || isTooLong(role.duration)) &&
+    next.roles.join('\n') === roles.join('\n') &&
+    roles.every((role) => findFlaws(after, role).length === 0) &&
     roles.every((role) => isSame(role, role, (key) => !/^(mfa_serial|duration_seconds)$/.test(key))) &&
     isSame(name, name, (key) => !moving.test(key) && key !== 'source_profile') &&
     isSame(source, next.source ?? '', (key) => /^(aws_\w+_key\w*|credential_process)$/.test(key)) &&
@@ -234,11 +230,11 @@ function deviceOf(files: Files, name: string): string | undefined {
 
 /** The settings of a profile that count, as text to compare. */
 function settings(files: Files, name: string, counts: (key: string) => boolean): string {
-  const keys = findPlaces(files, name).flatMap(({ document, section }) => {
-    return [section, document.sections.get(DEFAULTS)].flatMap((part) => [...(part?.entries.keys() ?? [])]);
+  const keys = files.findSections(name).flatMap(({ document, entries }) => {
+    return [...entries.keys(), ...(document.sections.get(DEFAULTS)?.entries.keys() ?? [])];
   });
   const all = [...new Set(keys)].filter(counts).sort();
-  return all.map((key) => `${key}=${find(files, name, key)?.value ?? ''}\n`).join('');
+  return all.map((key) => `${key}=${files.find(name, key)?.value ?? ''}\n`).join('');
 }
 
 function apply(document: Document, edits: readonly Edit[]): string {
@@ -255,12 +251,12 @@ function inOrder(document: Document, edits: readonly Edit[]): Edit[] {
 function renderDiff(document: Document, edits: readonly Edit[]): string {
   let shift = 0;
   const hunks = inOrder(document, edits).map(({ line, remove, insert }) => {
-    const fresh = insert.match(/[^\n]*\n|[^\n]+/g) ?? [];
+    const old = document.lines.slice(line, line + remove);
+    const fresh = splitLines(insert);
     const section = [...document.sections.values()].findLast((other) => other.line < line);
     const label = section && !/^\s*\[/m.test(insert) ? ` [${section.name}]` : '';
     const head = `@@ -${range(line, remove)} +${range(line + shift, fresh.length)} @@${label}\n`;
     shift += fresh.length - remove;
-    const old = document.lines.slice(line, line + remove);
     return [head, ...old.map((text) => diffLine('-', text)), ...fresh.map((text) => diffLine('+', text))].join('');
   });
   // a tab ends a path with blanks

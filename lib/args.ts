@@ -2,23 +2,8 @@
 import { parseArgs } from 'node:util';
 import { closest, UserError } from './errors';
 
-/** Times are in seconds. */
-export type Args = Readonly<
-  | { mode: 'help' }
-  | { mode: 'version' }
-  | { mode: 'completion'; shell: (typeof shells)[number] }
-  | { mode: 'check'; profiles: readonly string[]; within: number; json: boolean; notify: boolean }
-  | { mode: 'clear'; profiles: readonly string[] }
-  | {
-      mode: 'refresh';
-      profiles: readonly string[];
-      duration: number | undefined;
-      tokenCode: string | undefined;
-      serialNumber: string | undefined;
-      ifNeeded: boolean;
-      within: number;
-    }
->;
+/** One shape for each mode; times are in seconds. */
+export type Args = Readonly<ReturnType<typeof parse>>;
 
 /** `names` is what the three scripts call: it prints the profiles to complete with. */
 const shells = ['bash', 'zsh', 'fish', 'names'] as const;
@@ -52,10 +37,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** @throws UserError `usage` */
-export function parse(argv: readonly string[]): Args {
+export function parse(argv: readonly string[]) {
   const { given, profiles } = tokenize(argv);
-  const mode = modes.find((name) => given.has(name)) ?? 'refresh';
-  if (mode === 'help' || mode === 'version') return { mode };
+  const mode = modes.find((name) => given.has(name)) ?? ('refresh' as const);
+  if (mode === 'help') return { mode };
+  if (mode === 'version') return { mode };
 
   const refused = [...given.keys()].find((name) => name !== mode && !allowed[mode]?.includes(name));
   const why = mode === 'refresh' ? 'requires --check' : `cannot be used with --${mode}`;

@@ -16,9 +16,15 @@ export class UserError extends Error {
   }
 }
 
+/** An error that the person mends by editing a file or the environment. */
+export function configError(message: string, hints: string | readonly string[]): UserError {
+  return new UserError('config', message, hints);
+}
+
 /** The system's error code (`ENOENT`, `ECONNREFUSED`) of anything thrown, or the empty string. */
 export function systemCode(error: unknown): string {
-  return (error as { code?: unknown } | null)?.code?.toString() ?? '';
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /^[A-Z][A-Z\d_]*$/.test(code) ? code : '';
 }
 
 /** The first names of a list, and how many more there are. */
@@ -50,13 +56,13 @@ export function closest(name: string, candidates: Iterable<string>): string[] {
 function distance(a: string, b: string): number {
   if (a.length > 2 && a !== b && b.includes(a)) return 2;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+  for (const [i, letter] of [...a].entries()) {
+    const above = row;
+    row = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const change = (above[j] ?? 0) + (letter === other ? 0 : 1);
+      row.push(Math.min(change, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
     }
-    row = next;
   }
-  return row[b.length] ?? 0;
+  return row.at(-1) ?? 0;
 }

@@ -3,41 +3,100 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
-import { systemCode, UserError } from './errors';
+import { configError, systemCode, UserError } from './errors';
 import { DEFAULTS, type Document, parse, type Section } from './sections';
 import type { Environment } from './shell';
 
-export interface Files {
-  readonly config: Document;
-  readonly credentials: Document;
-  /** Absolute; the file need not exist. */
-  readonly credentialsPath: string;
-  /** The config's `[profile X]`, `[profile "X"]` and `[default]` sections by X. */
-  readonly prefixed: ReadonlyMap<string, Section>;
-  /** All names that a profile could have, in the order of the files. */
-  readonly names: ReadonlySet<string>;
-}
-
-/** One section that describes a profile. */
-export interface Place {
-  readonly document: Document;
-  readonly section: Section;
-}
-
-/** A value, and the line that sets it. */
+/** A value, and where it comes from. */
 export class Setting {
   constructor(
+    readonly key: string,
     readonly value: string,
-    readonly document: Document,
-    /** The name of the section that it was looked for in. */
-    readonly section: string,
-    /** Index into the document's lines. */
-    readonly line: number,
+    /** For messages: `~/.aws/config:7`, or a variable of the environment. */
+    readonly where: string,
+    /** The section that it was looked for in. */
+    readonly section?: Section,
   ) {}
 
-  /** For messages: `~/.aws/config:7`. */
-  get where(): string {
-    return `${this.document.path}:${this.line + 1}`;
+  /** A continuation line may hold a secret. */
+  get firstLine(): string {
+    return this.value.split('\n', 1)[0] ?? '';
+  }
+
+  /** @throws UserError `config` */
+  requireLine(): string {
+    if (this.value.includes('\n')) throw this.explainNotWord();
+    return this.value;
+  }
+
+  /** @throws UserError `config` */
+  requireWord(): string {
+    const problem = this.explainNotWord();
+    if (problem) throw problem;
+    return this.value;
+  }
+
+  /** Why AWS tools would take more than one word for the value: an indented next line, or a comment behind it. */
+  explainNotWord(): UserError | undefined {
+    if (this.value.includes('\n')) {
+      const what = `${this.key} spans several lines (${this.where})`;
+      return configError(what, 'remove the indentation of the next line');
+    }
+    if (!/\s[#;]/.test(this.value)) return undefined;
+    const hint = 'move the comment to a line of its own: aws reads it as part of the value';
+    return configError(`trailing comment in ${this.key} (${this.where})`, hint);
+  }
+}
+
+/** The value of a key in one section, or in `[DEFAULT]`, which botocore copies into every section; an empty one counts as none. */
+export function findIn(section: Section | undefined, key: string): Setting | undefined {
+  if (!section) return undefined;
+  const { path, sections } = section.document;
+  const entry = section.entries.get(key) ?? sections.get(DEFAULTS)?.entries.get(key);
+  return entry?.value ? new Setting(key, entry.value, `${path}:${entry.line + 1}`, section) : undefined;
+}
+
+export class Files {
+  /** The config's `[profile X]`, `[profile "X"]` and `[default]` sections by X. */
+  readonly prefixed = new Map<string, Section>();
+  /** All names that a profile could have, in the order of the files. */
+  readonly names = new Set<string>();
+
+  constructor(
+    readonly config: Document,
+    readonly credentials: Document,
+    /** Absolute; the file need not exist. */
+    readonly credentialsPath: string,
+  ) {
+    for (const section of config.sections.values()) {
+      const name = parseHeader(section.name);
+      this.names.add(name ?? section.name);
+      // of [default] and [profile default] the prefixed one counts
+      if (name !== undefined && (section.name !== 'default' || !this.prefixed.has(name)))
+        this.prefixed.set(name, section);
+    }
+    for (const name of credentials.sections.keys()) this.names.add(name);
+    this.names.delete(DEFAULTS);
+  }
+
+  /** All sections that describe a profile; the first that sets a key wins. */
+  findSections(name: string): Section[] {
+    const { config, credentials, prefixed } = this;
+    const all = [credentials.sections.get(name), prefixed.get(name), config.sections.get(name)];
+    return [...new Set(all)].filter((section) => section !== undefined);
+  }
+
+  has(name: string): boolean {
+    return this.findSections(name).length > 0;
+  }
+
+  /** The value of a key for a profile. */
+  find(name: string, key: string): Setting | undefined {
+    for (const section of this.findSections(name)) {
+      const setting = findIn(section, key);
+      if (setting) return setting;
+    }
+    return undefined;
   }
 }
 
@@ -49,20 +108,7 @@ export function readFiles(env: Environment, home: string): Files {
   const path = (variable: string, name: string) => expand(env[variable] || `~/.aws/${name}`, env, home);
   const credentialsPath = path('AWS_SHARED_CREDENTIALS_FILE', 'credentials');
   const config = readDocument(path('AWS_CONFIG_FILE', 'config'), home);
-  return makeFiles(config, readDocument(credentialsPath, home), credentialsPath);
-}
-
-export function makeFiles(config: Document, credentials: Document, credentialsPath: string): Files {
-  const prefixed = new Map<string, Section>();
-  const names = new Set<string>();
-  for (const section of config.sections.values()) {
-    const name = parseHeader(section.name);
-    if (section.name !== DEFAULTS) names.add(name ?? section.name);
-    // of [default] and [profile default] the prefixed one counts
-    if (name !== undefined && (section.name !== 'default' || !prefixed.has(name))) prefixed.set(name, section);
-  }
-  for (const name of credentials.sections.keys()) if (name !== DEFAULTS) names.add(name);
-  return { config, credentials, credentialsPath, prefixed, names };
+  return new Files(config, readDocument(credentialsPath, home), credentialsPath);
 }
 
 function readDocument(path: string, home: string): Document {
@@ -123,7 +169,7 @@ export function readIsPatchable({ path }: Document, home: string): boolean {
  * @throws UserError `config`
  */
 export function readBundle(path: string, env: Environment, home: string): string {
-  const fail = (what: string) => new UserError('config', what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+  const fail = (what: string) => configError(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
   let text: string;
   try {
     text = readFileSync(expand(path, env, home), 'utf8');
@@ -132,63 +178,4 @@ export function readBundle(path: string, env: Environment, home: string): string
   }
   if (text.includes('-----BEGIN ')) return text;
   throw fail(`no certificate in the bundle ${path}`);
-}
-
-/** All sections that describe a profile; the first that sets a key wins. */
-export function findPlaces({ config, credentials, prefixed }: Files, name: string): Place[] {
-  const own = credentials.sections.get(name);
-  const first = prefixed.get(name);
-  const bare = config.sections.get(name);
-  const places: Place[] = [];
-  if (own) places.push({ document: credentials, section: own });
-  if (first) places.push({ document: config, section: first });
-  if (bare && bare !== first) places.push({ document: config, section: bare });
-  return places;
-}
-
-export function exists({ config, credentials, prefixed }: Files, name: string): boolean {
-  return credentials.sections.has(name) || prefixed.has(name) || config.sections.has(name);
-}
-
-/** The value of a key for a profile; an empty one counts as none. */
-export function find(files: Files, name: string, key: string): Setting | undefined {
-  const { config, credentials, prefixed } = files;
-  return findIn(credentials, name, key) ?? findIn(config, prefixed.get(name)?.name, key) ?? findIn(config, name, key);
-}
-
-/** The value of a key in one section, or in `[DEFAULT]`, which botocore copies into every section. */
-export function findIn(document: Document, section: string | undefined, key: string): Setting | undefined {
-  const entries = document.sections.get(section ?? '')?.entries;
-  const entry = entries && (entries.get(key) ?? document.sections.get(DEFAULTS)?.entries.get(key));
-  return entry?.value ? new Setting(entry.value, document, section ?? '', entry.line) : undefined;
-}
-
-/** The first line of a value: a continuation line may hold a secret. */
-export function firstLine(value: string): string {
-  return value.split('\n', 1)[0] ?? '';
-}
-
-/** @throws UserError `config`: AWS tools read an indented next line as part of the value */
-export function requireSingleLine(key: string, setting: Pick<Setting, 'value' | 'where'>): string {
-  if (setting.value.includes('\n')) throw explainContinued(key, setting);
-  return setting.value;
-}
-
-function explainContinued(key: string, { where }: Pick<Setting, 'where'>): UserError {
-  return new UserError('config', `${key} spans several lines (${where})`, 'remove the indentation of the next line');
-}
-
-/** Why a value is not one word on one line: `aws` reads a comment behind it as part of the value. */
-export function explainNotWord(key: string, setting: Setting): UserError | undefined {
-  if (setting.value.includes('\n')) return explainContinued(key, setting);
-  if (!/\s[#;]/.test(setting.value)) return undefined;
-  const hint = 'move the comment to a line of its own: aws reads it as part of the value';
-  return new UserError('config', `trailing comment in ${key} (${setting.where})`, hint);
-}
-
-/** @throws UserError `config` */
-export function requireWord(key: string, setting: Setting): string {
-  const problem = explainNotWord(key, setting);
-  if (problem) throw problem;
-  return setting.value;
 }

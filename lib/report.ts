@@ -51,8 +51,8 @@ function startLine({ name }: SessionProfile, { width }: Run): string {
 export function refreshedText(session: SessionProfile, expires: Date, lasts: number, run: Run): Text {
   const start = startLine(session, run);
   const line = `${start} session until ${moment(expires, run.now)} (${span(lasts)}), written to ${run.path}\n`;
-  const roles = session.roles.map(({ name }) => name);
-  const users = session.section || roles.length === 0 ? '' : `${start} role profiles that use it: ${few(roles)}\n`;
+  const isKnown = session.section || session.roles.length === 0;
+  const users = isKnown ? '' : `${start} role profiles that use it: ${few(session.roles)}\n`;
   return [{ text: '✓ ', color: 'green', plain: '' }, line, users];
 }
 
@@ -114,7 +114,7 @@ export function checkJson(all: readonly Checked[], notes: (session: SessionProfi
     state,
     expires: expires ? timestamp(expires) : null,
     secondsLeft,
-    roles: session.roles.map(({ name }) => name),
+    roles: session.roles,
     notes: notes(session),
   }));
   // JSON.stringify leaves these as they are, and they would be printed as blanks

@@ -2,7 +2,7 @@
 // goes by that; `findAmbiguity` says where the SDKs for JavaScript and Go read something else.
 // `ini` drops `[x] # note` and puts its keys into the section before, so it never sees a whole file.
 import { isUtf8 } from 'node:buffer';
-import { UserError } from './errors';
+import { configError, type UserError } from './errors';
 
 /** One `key = value`. Lines are indexes into the document's lines; `end` is the first line behind it. */
 export interface Entry {
@@ -15,6 +15,7 @@ export interface Entry {
 }
 
 export interface Section {
+  readonly document: Document;
   readonly name: string;
   readonly line: number;
   readonly entries: Map<string, Entry>;
@@ -42,9 +43,10 @@ export const DEFAULTS = 'DEFAULT';
  * readers take differently: not UTF-8, a byte order mark, control characters
  */
 export function parse(bytes: Uint8Array, path: string): Document {
-  const lines = decode(bytes, path).match(/[^\n]*\n|[^\n]+/g) ?? [];
+  const lines = splitLines(decode(bytes, path));
   const sections = new Map<string, Section>();
   const hidden = new Set<number>();
+  const document = { path, lines, sections, hidden };
   let section: Section | undefined;
   let entry: Entry | undefined;
   let isBlock = false;
@@ -67,7 +69,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
     if (header !== undefined) {
       const first = sections.get(header);
       if (first && header !== DEFAULTS) throw explainLine(`duplicate section [${header}]`, 'merge the two', first);
-      section = first ?? { name: header, line, entries: new Map() };
+      section = first ?? { document, name: header, line, entries: new Map() };
       sections.set(header, section);
       entry = undefined;
       continue;
@@ -84,7 +86,7 @@ export function parse(bytes: Uint8Array, path: string): Document {
     isBlock = entry.value === '';
     section.entries.set(key, entry);
   }
-  return { path, lines, sections, hidden };
+  return document;
 }
 
 function decode(bytes: Uint8Array, path: string): string {
@@ -107,7 +109,7 @@ function isNested(content: string): boolean {
 const noPair = ['not a key = value line', 'write it as key = value, or put # in front'] as const;
 
 function explain(where: string, what: string, hint: string): UserError {
-  return new UserError('config', `${what} (${where})`, `${hint}: until then, no aws command can read the file`);
+  return configError(`${what} (${where})`, `${hint}: until then, no aws command can read the file`);
 }
 
 /** The keys of an indented block such as `sts =` in `[services name]`; empty if the value is no such block. */
@@ -237,6 +239,11 @@ function rewrite(text: string, key: string, value: string): string {
   return `${indent}${key}${before}=${after}${value}${/\r?\n$/.exec(text)?.[0] ?? ''}`;
 }
 
-function lineEnding({ lines }: Document): string {
+/** Each with its own line ending. */
+export function splitLines(text: string): string[] {
+  return text.match(/[^\n]*\n|[^\n]+/g) ?? [];
+}
+
+export function lineEnding({ lines }: Document): string {
   return lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
 }

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { findCure, findNotes, findRemedies } from '../lib/advice';
-import { type Files, find, findPlaces, makeFiles } from '../lib/files';
+import { Files } from '../lib/files';
 import { findDevice, requireIdentity } from '../lib/identity';
 import { findSessionNames, requireSession, type SessionProfile } from '../lib/profiles';
 import { parse } from '../lib/sections';
@@ -50,7 +50,7 @@ function rowsOf(text: string): string[][] {
 
 function parseText({ config, credentials }: Text): Files {
   const document = (text: string, path: string) => parse(Buffer.from(text), path);
-  return makeFiles(document(config, '~/.aws/config'), document(credentials, '~/.aws/credentials'), '/x');
+  return new Files(document(config, '~/.aws/config'), document(credentials, '~/.aws/credentials'), '/x');
 }
 
 function textOf({ config, credentials }: Files): Text {
@@ -242,16 +242,16 @@ describe('a cure', () => {
     assert.equal(refreshed.length, cures.length);
     const lay = layIn(makeHome(t).path);
     const questions = refreshed.flatMap(({ session, before, now }) => {
-      const profiles = [session.name, ...session.roles.map((role) => role.name), 'else', 'far'];
+      const profiles = [session.name, ...session.roles, 'else', 'far'];
       return [before, now].map((text) => ({ ...lay(text), profiles }));
     });
     const answers = await askBotocore(python?.file ?? '', questions);
     for (const [index, { what, session, id }] of refreshed.entries()) {
       const [before, now] = answers.slice(2 * index);
       assert.equal(now?.refused, null, what);
-      for (const { name } of [session, ...session.roles])
+      for (const name of [session.name, ...session.roles])
         assert.equal(now?.asked[name]?.keys?.[0], id, `${what}: ${name}`);
-      for (const { name } of session.roles) assert.equal(now?.asked[name]?.serial, null, `${what}: ${name}`);
+      for (const name of session.roles) assert.equal(now?.asked[name]?.serial, null, `${what}: ${name}`);
       assert.equal(now?.asked[session.name]?.region, before?.asked[session.name]?.region, what);
       assert.equal(now?.asked.far?.keys?.[0], other.accessKeyId, what);
       for (const name of ['else', 'far']) assert.deepEqual(now?.asked[name], before?.asked[name], what);
@@ -342,9 +342,9 @@ describe('no cure', () => {
 
 /** All that our finder finds for a profile, but for some keys. */
 function allOf(files: Files, name: string, without: readonly string[] = []): Record<string, string | undefined> {
-  const keys = findPlaces(files, name).flatMap(({ section }) => [...section.entries.keys()]);
+  const keys = files.findSections(name).flatMap(({ entries }) => [...entries.keys()]);
   const kept = [...new Set(keys)].filter((key) => !without.includes(key)).sort();
-  return Object.fromEntries(kept.map((key) => [key, find(files, name, key)?.value]));
+  return Object.fromEntries(kept.map((key) => [key, files.find(name, key)?.value]));
 }
 
 /** The session profiles of some files. */
@@ -361,7 +361,7 @@ function sessionsOf(files: Files): SessionProfile[] {
 
 /** The profiles that a cure must leave as they are. */
 function bystandersOf(files: Files, { name, source = name, roles }: SessionProfile, cured: SessionProfile): string[] {
-  const own = [name, ...roles.map((one) => one.name), ...(cured.source === source ? [] : [source])];
+  const own = [name, ...roles, ...(cured.source === source ? [] : [source])];
   return [...files.names].filter((other) => !own.includes(other));
 }
 
@@ -377,15 +377,14 @@ function checkCure(text: Text, files: Files, session: SessionProfile, diff: stri
   assert.equal(findCure(after, cured, {}), undefined);
   const { serial } = requireIdentity(after, cured, {});
   const device = findDevice(files, [name, source]);
-  const spare = [findDevice(files, ['default']), ...session.roles.map((one) => one.serial)];
+  const spare = [findDevice(files, ['default']), ...session.roles.map((role) => files.find(role, 'mfa_serial'))];
   assert.ok((device ? [device] : spare).some((one) => one?.value === serial));
   for (const key of ['aws_access_key_id', 'aws_secret_access_key', 'credential_process']) {
-    assert.equal(find(after, cured.source ?? '', key)?.value, find(files, source, key)?.value);
+    assert.equal(after.find(cured.source ?? '', key)?.value, files.find(source, key)?.value);
   }
 
-  const names = (one: SessionProfile) => one.roles.map((role) => role.name);
-  assert.deepEqual(names(cured), names(session));
-  for (const role of names(session)) {
+  assert.deepEqual(cured.roles, session.roles);
+  for (const role of session.roles) {
     const { duration_seconds: before, ...others } = allOf(files, role, ['mfa_serial']);
     const { duration_seconds: limited, ...kept } = allOf(after, role);
     assert.deepEqual(kept, others);

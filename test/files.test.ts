@@ -5,25 +5,14 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  exists,
-  find,
-  findPlaces,
-  makeHeader,
-  readBundle,
-  readFiles,
-  readIsPatchable,
-  requireSingleLine,
-  requireWord,
-  type Setting,
-} from '../lib/files';
+import { makeHeader, readBundle, readFiles, readIsPatchable, type Setting } from '../lib/files';
 import { type Home, makeHome } from './helpers/home';
 import { read, refusal } from './helpers/layout';
 import { whyNot } from './helpers/which';
 
 /** The value of `k`, and where it is. */
 function findK(layout: string, name = 'foobar'): string | undefined {
-  const setting = find(read(layout), name, 'k');
+  const setting = read(layout).find(name, 'k');
   return setting && `${setting.value} ${setting.where.replace('~/.aws/', '')}`;
 }
 
@@ -38,7 +27,7 @@ describe('sections that describe foobar', () => {
   const others = `[profile foobar'], [profile foobar"], [profile foobar\\], [profile\u00a0foobar], [profile foobar\u00a0]`;
   const another = '[profile foo bar], [profile foobar.dev], [profile FOOBAR], [FOOBAR], [ foobar ], [services foobar]';
   for (const header of `${others}, ${another}`.split(', ')) {
-    test(`not ${JSON.stringify(header)}`, () => assert.equal(exists(read(`${header} | k = v`), 'foobar'), false));
+    test(`not ${JSON.stringify(header)}`, () => assert.equal(read(`${header} | k = v`).has('foobar'), false));
   }
   test('names of any kind', () => {
     for (const name of 'acme.prod me@corp.example.com team/one größe 日本 constructor __proto__ -x'.split(' ')) {
@@ -73,7 +62,9 @@ describe('which value counts', () => {
   for (const [layout, value, name] of rows) test(layout, () => assert.equal(findK(layout, name), value));
   test('all places, the first to count first, and each once', () => {
     const places = (layout: string, name: string) =>
-      findPlaces(read(layout), name).map(({ document, section }) => `${document.path} [${section.name}]`);
+      read(layout)
+        .findSections(name)
+        .map((section) => `${section.document.path} [${section.name}]`);
     const all = ['~/.aws/credentials [foobar]', '~/.aws/config [profile foobar]', '~/.aws/config [foobar]'];
     assert.deepEqual(places('[foobar] | [profile foobar] // [foobar]', 'foobar'), all);
     assert.deepEqual(places('[default]', 'default'), ['~/.aws/config [default]']);
@@ -84,18 +75,18 @@ describe('which value counts', () => {
 });
 
 test('a value of one word, of one line', () => {
-  const setting = (value: string) => find(read(`[foobar] | k = ${value}`), 'foobar', 'k') as Setting;
+  const setting = (value: string) => read(`[foobar] | k = ${value}`).find('foobar', 'k') as Setting;
   const hint = 'move the comment to a line of its own: aws reads it as part of the value';
   const continued = ['k spans several lines (~/.aws/config:2)', 'remove the indentation of the next line'];
-  for (const value of ['v', 'v#c', 'v;c', 'two words']) assert.equal(requireWord('k', setting(value)), value);
+  for (const value of ['v', 'v#c', 'v;c', 'two words']) assert.equal(setting(value).requireWord(), value);
   for (const value of ['v # c', 'v ; c', 'v\t# c']) {
-    const said = refusal(() => requireWord('k', setting(value)));
+    const said = refusal(() => setting(value).requireWord());
     assert.deepEqual(said, ['trailing comment in k (~/.aws/config:2)', hint]);
-    assert.equal(requireSingleLine('k', setting(value)), value);
+    assert.equal(setting(value).requireLine(), value);
   }
-  for (const require of [requireWord, requireSingleLine]) {
-    const said = refusal(() => require('k', setting('v |   secret = SECRET')));
-    assert.deepEqual(said, continued);
+  const long = setting('v |   secret = SECRET');
+  for (const action of [() => long.requireWord(), () => long.requireLine()]) {
+    assert.deepEqual(refusal(action), continued);
   }
 });
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { fromIni } from '@aws-sdk/credential-providers';
 import { UserError } from '../lib/errors';
-import { type Files, makeFiles } from '../lib/files';
+import { Files } from '../lib/files';
 import { requireIdentity } from '../lib/identity';
 import { requireSession } from '../lib/profiles';
 import { type Document, findAmbiguity, parse } from '../lib/sections';
@@ -188,7 +188,7 @@ function checkReading({ refused, sections }: Answer, document: Document | UserEr
 export async function judgeHomes(count: number, seed: number, terraform = 0) {
   const random = new Random(seed);
   const homes = [...Array.from({ length: count }, () => makeOddHome(random)), ...certainHomes].map((home, index) => {
-    const files = attempt(() => makeFiles(read(home.config), read(home.credentials), '/home/x/.aws/credentials'));
+    const files = attempt(() => new Files(read(home.config), read(home.credentials), '/home/x/.aws/credentials'));
     const found = files instanceof UserError ? files : attempt(() => refresh(files, home.session));
     return { ...home, index, found };
   });
@@ -231,8 +231,7 @@ function refresh(files: Files, profile: string) {
   const session = requireSession(files, profile);
   const identity = requireIdentity(files, session, {});
   const text = write(files.credentials, session.name, fresh);
-  const roles = session.roles.map(({ name }) => name);
-  return { files, identity, name: session.name, source: identity.source, roles, text };
+  return { files, identity, name: session.name, source: identity.source, roles: session.roles, text };
 }
 
 function checkBotocore({ identity, name, source, roles }: Refreshed, before: Answer, after: Answer): void {

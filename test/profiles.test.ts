@@ -23,7 +23,7 @@ describe('the session behind names', () => {
   /** As `session < source: roles`. */
   function show(layout: string, name: string): string {
     const session = requireSession(read(layout), name);
-    return `${session.name} < ${session.source}: ${session.roles.map((role) => role.name).join(' ')}`.trim();
+    return `${session.name} < ${session.source}: ${session.roles.join(' ')}`.trim();
   }
   const longTerm = 'foobar < foobar-long-term:';
   // biome-ignore format: several rows a line

@@ -17,8 +17,7 @@ beforeEach(() => {
 });
 
 function makeSession(name: string, ...roles: string[]): SessionProfile {
-  const all = roles.map((role) => ({ name: role, serial: undefined, duration: undefined }));
-  return { name, source: `${name}-long-term`, link: undefined, section: undefined, roles: all };
+  return { name, source: `${name}-long-term`, link: undefined, section: undefined, roles };
 }
 
 const never: Status = { state: 'never', expires: undefined, secondsLeft: undefined };

@@ -2,7 +2,7 @@
 // the person, of another user and of a session; SERIAL is the person's device.
 import assert from 'node:assert/strict';
 import { type ErrorCode, UserError } from '../../lib/errors';
-import { type Files, makeFiles } from '../../lib/files';
+import { Files } from '../../lib/files';
 import { parse } from '../../lib/sections';
 import { keys, oldSession, otherKeys, serial } from './scene';
 
@@ -15,7 +15,7 @@ export function read(layout: string): Files {
     return parse(Buffer.from(`${filled.replaceAll(' | ', '\n')}\n`), path);
   };
   const path = '/home/jan/.aws/credentials';
-  return makeFiles(document(config, '~/.aws/config'), document(credentials, '~/.aws/credentials'), path);
+  return new Files(document(config, '~/.aws/config'), document(credentials, '~/.aws/credentials'), path);
 }
 
 /** The message and the hints of what is thrown. */
