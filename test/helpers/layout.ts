@@ -1,21 +1,47 @@
-// The two files without a disk, as a layout: config // credentials. ` | ` ends a line; KEYS, OTHER and SESSION are the key lines of
-// the person, of another user and of a session; SERIAL is the person's device.
+// The two files without a disk, as a layout: config // credentials. ` | ` ends a line; words in capitals stand for lines and values,
+// and ROLE dev work for a role with its source.
 import assert from 'node:assert/strict';
 import { type ErrorCode, UserError } from '../../lib/errors';
 import { Files } from '../../lib/files';
 import { parse } from '../../lib/sections';
-import { keys, oldSession, otherKeys, serial } from './scene';
+import { keys, oldSession, otherKeys, person, serial } from './scene';
 
-const words: Readonly<Record<string, string>> = { KEYS: keys, OTHER: otherKeys, SESSION: oldSession, SERIAL: serial };
+export interface Text {
+  readonly config: string;
+  readonly credentials: string;
+}
 
-export function read(layout: string): Files {
-  const [config = '', credentials = ''] = layout.split(/^\/\/ | \/\/ /);
-  const document = (text: string, path: string) => {
-    const filled = text.replace(/\b(KEYS|OTHER|SESSION|SERIAL)\b/g, (word) => words[word]?.trimEnd() ?? word);
-    return parse(Buffer.from(`${filled.replaceAll(' | ', '\n')}\n`), path);
-  };
+const printed = { Version: 1, AccessKeyId: person.accessKeyId, SecretAccessKey: person.secretAccessKey };
+export const keyCommand = `credential_process = echo '${JSON.stringify(printed)}'`;
+
+const words: Readonly<Record<string, string>> = {
+  KEYS: keys.trimEnd(),
+  OTHER: otherKeys.trimEnd(),
+  SESSION: oldSession.trimEnd(),
+  COMMAND: keyCommand,
+  SERIAL: serial,
+  MFA: `mfa_serial = ${serial}`,
+  LONG: 'duration_seconds = 43200',
+};
+
+/** The text of the two files; what holds nothing is empty. */
+export function write(layout: string): Text {
+  const [config = '', credentials = ''] = layout
+    .replace(/ROLE (\w+) (\w+)/g, '[profile $1] | role_arn = arn:aws:iam::123456789012:role/$1 | source_profile = $2')
+    .replace(/\b(KEYS|OTHER|SESSION|COMMAND|SERIAL|MFA|LONG)\b/g, (word) => words[word] ?? word)
+    .split(/^\/\/ | \/\/ /)
+    .map((text) => (text === '' ? '' : `${text.replaceAll(' | ', '\n')}\n`));
+  return { config, credentials };
+}
+
+export function parseText({ config, credentials }: Text): Files {
+  const document = (text: string, path: string) => parse(Buffer.from(text), path);
   const path = '/home/jan/.aws/credentials';
   return new Files(document(config, '~/.aws/config'), document(credentials, '~/.aws/credentials'), path);
+}
+
+export function read(layout: string): Files {
+  return parseText(write(layout));
 }
 
 /** The message and the hints of what is thrown. */

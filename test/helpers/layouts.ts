@@ -1,21 +1,19 @@
 // Layouts as people have them, and mixtures of them: keys in the profile, in its source or behind a command, devices here and there.
+import { keyCommand, type Text } from './layout';
 import type { Random } from './random';
 import { keys, other, otherKeys, person } from './scene';
 
-/** What the command that stands for the keys prints. */
-const printed = { Version: 1, AccessKeyId: person.accessKeyId, SecretAccessKey: person.secretAccessKey };
-
 type Place = 'prefixed' | 'bare' | 'credentials';
 
-export function makeLayout(random: Random): { readonly config: string; readonly credentials: string } {
-  const sections: Record<Place, Map<string, string[]>> = {
-    prefixed: new Map(),
-    bare: new Map(),
-    credentials: new Map(),
-  };
+/** @returns also the name of the profile that it is about */
+export function makeLayout(random: Random): Text & { readonly name: string } {
+  const config = new Map<string, readonly string[]>();
+  const credentials = new Map<string, readonly string[]>();
   const put = (place: Place, name: string, ...lines: readonly string[]) => {
-    const known = sections[place].get(name) ?? [];
-    sections[place].set(name, [...known, ...lines]);
+    const file = place === 'credentials' ? credentials : config;
+    const quoted = name.includes(' ') ? `"${name}"` : name;
+    const header = place === 'prefixed' && name !== 'default' ? `profile ${quoted}` : name;
+    file.set(header, [...(file.get(header) ?? []), ...lines]);
   };
   const name = random.pick(['work', 'work', 'default', 'my work', 'a.b']);
   const source = random.pick([name, name, `${name}-long-term`, 'keys', 'default']);
@@ -28,9 +26,7 @@ export function makeLayout(random: Random): { readonly config: string; readonly 
   ];
 
   const keyed = random.pick<Place>(['credentials', 'credentials', 'credentials', 'prefixed', 'bare']);
-  const pair = random.chance(0.9)
-    ? keys.trimEnd().split('\n')
-    : [`credential_process = echo '${JSON.stringify(printed)}'`];
+  const pair = random.chance(0.9) ? keys.trimEnd().split('\n') : [keyCommand];
   put(keyed, source, ...random.shuffle([...pair, ...extra()]));
   if (source !== name && !source.endsWith('-long-term')) put('prefixed', name, `source_profile = ${source}`);
   if (source === name && random.chance(0.05)) put('prefixed', name, `source_profile = ${source}`);
@@ -41,7 +37,7 @@ export function makeLayout(random: Random): { readonly config: string; readonly 
     put(place, random.pick([name, source, 'default']), random.chance(0.1) ? 'aws_mfa_device = x' : device());
   }
   for (let index = random.below(4); index > 0; index--) {
-    const role = index === 3 && random.chance(0.3) ? 'default' : `role${index}`;
+    const role = index === 3 && name !== 'default' && random.chance(0.3) ? 'default' : `role${index}`;
     const behind = random.chance(0.2) ? `role${random.below(4)}` : random.chance(0.03) ? source : name;
     const lines = [`role_arn = arn:aws:iam::123456789012:role/${role}`, `source_profile = ${behind}`];
     if (random.chance(0.7)) lines.push(device());
@@ -54,23 +50,18 @@ export function makeLayout(random: Random): { readonly config: string; readonly 
     put('prefixed', 'far', 'role_arn = arn:aws:iam::111122223333:role/far', 'source_profile = else');
   if (random.chance(0.15)) put('prefixed', 'more', `source_profile = ${random.pick([source, 'else'])}`);
   if (random.chance(0.1)) put('credentials', 'more-long-term', ...otherKeys.trimEnd().split('\n'));
+  return { config: render(config, random), credentials: render(credentials, random), name };
+}
 
-  const write = (all: readonly (readonly [header: string, lines: readonly string[]])[]) => {
-    const texts = random.shuffle(all).map(([header, lines]) => {
-      const indent = random.chance(0.1) ? '  ' : '';
-      const comment = random.chance(0.1) ? ' # mine' : '';
-      const body = [...new Map(lines.map((line) => [line.split(' ')[0], line])).values()];
-      const blank = random.chance(0.7) ? [''] : [];
-      return [`[${header}]${comment}`, ...body.map((line) => indent + line), ...blank];
-    });
-    const text = texts.flat().join('\n').trimEnd();
-    const ended = text && random.chance(0.8) ? `${text}\n` : text;
-    return random.chance(0.15) ? ended.replaceAll('\n', '\r\n') : ended;
-  };
-  const quote = (one: string) => (one.includes(' ') || random.chance(0.1) ? `"${one}"` : one);
-  const prefixed = [...sections.prefixed].map(
-    ([one, lines]) => [one === 'default' ? one : `profile ${quote(one)}`, lines] as const,
-  );
-  const bare = [...sections.bare].filter(([one]) => one !== 'default');
-  return { config: write([...prefixed, ...bare]), credentials: write([...sections.credentials]) };
+/** The sections in any order, indented or with comments and blank lines, each key once. */
+function render(sections: ReadonlyMap<string, readonly string[]>, random: Random): string {
+  const texts = random.shuffle(sections).map(([header, lines]) => {
+    const indent = random.chance(0.1) ? '  ' : '';
+    const comment = random.chance(0.1) ? ' # mine' : '';
+    const body = [...new Map(lines.map((line) => [line.split(' ')[0], line])).values()];
+    return [`[${header}]${comment}`, ...body.map((line) => indent + line), ...(random.chance(0.7) ? [''] : [])];
+  });
+  const text = texts.flat().join('\n').trimEnd();
+  const ended = text && random.chance(0.8) ? `${text}\n` : text;
+  return random.chance(0.15) ? ended.replaceAll('\n', '\r\n') : ended;
 }
