@@ -73,9 +73,8 @@ describe("AWS's JS SDK", () => {
     const scene = await makeSeed(t);
     const old = 'AWS_ACCESS_KEY_ID = old\nAWS_SECRET_ACCESS_KEY : old\nAWS_SESSION_TOKEN=old\n';
     scene.home.writeCredentials(`${scene.home.readCredentials()}\n[foobar]\n${old}`);
-    scene.sts.tokenShape = () => 'FwoGZXIvYXdzEDoaDH/+EXAMPLETOKEN==';
     await refresh('foobar', totp(bjohnson.totpSecret), scene);
-    assert.match(scene.home.readCredentials(), /^aws_session_token=FwoGZXIvYXdzEDoaDH\/\+EXAMPLETOKEN==$/m);
+    assert.match(scene.home.readCredentials(), /^aws_session_token=\S+==$/m);
     assert.match((await getCallers(['baszooDev'], scene))[0] ?? '', developer);
   });
   test('it finds profiles with odd names and the roles behind them', async (t) => {

@@ -116,11 +116,6 @@ function expect(step: Step, text: string): boolean {
 /** What stands behind `sts:`. */
 export function parseAnswer(text: string): Behaviour | undefined {
   const [kind = '', number = '', type = '', ...rest] = text.split(' ');
-  if (/^(silent|drop|drop-after|throttle|empty|partial)$/.test(text)) return { kind: text } as Behaviour;
-  if (text === 'answer') return { kind: 'delay', ms: 0 };
-  if (text === '500' || text === '503') return { kind: 'status', status: text === '500' ? 500 : 503 };
-  if (kind === 'delay') return { kind, ms: Number(number) };
-  if (kind === 'html') return { kind, status: Number(number) };
   if (kind === 'raw') return { kind, status: Number(number), contentType: type, body: rest.join(' ') };
   if (!/^\d{3}$/.test(kind)) return undefined;
   return { kind: 'error', status: Number(kind), code: number, message: [type, ...rest].join(' ') };

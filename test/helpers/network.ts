@@ -1,6 +1,4 @@
 // The call to STS in the test's own process, which has what the tool sets up in its own.
-import { EventEmitter, once } from 'node:events';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { devNull } from 'node:os';
 import type { TestContext } from 'node:test';
 import type { UserError } from '../../lib/errors';
@@ -43,19 +41,18 @@ export async function open(t: TestContext, endpoint: string | undefined, options
 }
 
 /** Opened while the person looks for the code: the connection is there. */
-export async function openWarm(t: TestContext, endpoint: string, options: Options = {}): Promise<Sts> {
+export function openWarm(t: TestContext, endpoint: string, options: Options = {}): Promise<Sts> {
   const { now = Date.now } = options;
-  let looks = 0;
-  const looked = new EventEmitter();
-  const clock = () => {
-    // in the beginning, and when the connection is there
-    if (++looks === 2) looked.emit('warm');
-    return now();
-  };
-  const warm = once(looked, 'warm');
-  const sts = await open(t, endpoint, { ...options, isIdle: true, now: clock });
-  await warm;
-  return sts;
+  return new Promise((done, fail) => {
+    let looks = 0;
+    const clock = () => {
+      // in the beginning, and when the connection is there
+      if (++looks === 2) done(opening);
+      return now();
+    };
+    const opening = open(t, endpoint, { ...options, isIdle: true, now: clock });
+    opening.catch(fail);
+  });
 }
 
 /** Opens and calls at once, with the code that is right now. */
@@ -87,22 +84,6 @@ export async function startStsFor(t: TestContext, tls?: Certificate, host = tls 
   t.after(() => sts.close());
   sts.addUser(person);
   return sts;
-}
-
-/** Listens on a free port until the test ends, and cuts what is then open; returns host and port. */
-export async function listen(t: TestContext, server: Server): Promise<string> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 export const again = 'check the network, VPN or proxy, then use the next code';
