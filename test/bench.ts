@@ -73,9 +73,9 @@ async function makeFar(t: TestContext, { home }: Scene): Promise<Surroundings & 
   const certificate = makeCertificate(home.path);
   const sts = await startSts({ tls: certificate, host: 'localhost' });
   sts.addUser(person);
-  const relay = await startRelay(Number(new URL(sts.url).port), farMs);
-  t.after(() => Promise.all([relay.close(), sts.close()]));
-  const url = `https://localhost:${relay.host.split(':')[1]}`;
+  t.after(() => sts.close());
+  const relay = await startRelay(t, Number(new URL(sts.url).port), farMs);
+  const url = `https://localhost:${relay.split(':')[1]}`;
   return { home, sts, env: { AWS_ENDPOINT_URL_STS: url, AWS_CA_BUNDLE: certificate.path } };
 }
 

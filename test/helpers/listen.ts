@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
 /** Listens on a free port of 127.0.0.1 until the test ends, and cuts what is then open; returns host and port. */
-export async function listen(t: Pick<TestContext, 'after'>, server: Server): Promise<string> {
+export async function listen(t: TestContext, server: Server): Promise<string> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

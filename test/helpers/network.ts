@@ -6,7 +6,7 @@ import type { Identity } from '../../lib/identity';
 import { type Context, openSts, type Sts } from '../../lib/sts';
 import type { Certificate } from './certificate';
 import { person } from './scene';
-import { type LocalSts, startSts, totp, type User } from './sts';
+import { type LocalSts, startSts, totp } from './sts';
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 process.env.AWS_CONFIG_FILE = devNull;
@@ -15,21 +15,16 @@ process.env.AWS_SHARED_CREDENTIALS_FILE = devNull;
 process.env.RES_OPTIONS = 'timeout:1 attempts:1 ndots:1';
 process.env.LOCALDOMAIN = 'invalid';
 
-export interface Options extends Partial<Context>, Partial<Pick<Identity, 'region' | 'keys' | 'serial'>> {
+export interface Options extends Partial<Context>, Partial<Pick<Identity, 'region' | 'keys'>> {
   readonly ca?: string;
   readonly isIdle?: boolean;
 }
 
 /** The identity of the person, with STS at the endpoint. */
-export function identityOf(endpoint: string | undefined, { region, keys, serial }: Options = {}): Identity {
-  const { accessKeyId, secretAccessKey } = person;
-  return {
-    source: 'foobar-long-term',
-    keys: keys ?? { accessKeyId, secretAccessKey, where: '~/.aws/credentials:2' },
-    serial: serial ?? person.serial,
-    region: region ?? 'us-east-1',
-    endpoint,
-  } as Identity;
+export function identityOf(endpoint: string | undefined, options: Options = {}): Identity {
+  const { accessKeyId, secretAccessKey, serial } = person;
+  const { region = 'us-east-1', keys = { accessKeyId, secretAccessKey, where: '~/.aws/credentials:2' } } = options;
+  return { source: 'foobar-long-term', keys, serial, region, endpoint } as Identity;
 }
 
 /** As the tool opens it, until the test ends. */
@@ -60,8 +55,8 @@ export async function exchange(t: TestContext, endpoint: string, options: Option
   return (await open(t, endpoint, options)).getSession(code, undefined);
 }
 
-export function codeOf(user: User = person): string {
-  return totp(user.totpSecret);
+export function codeOf(): string {
+  return totp(person.totpSecret);
 }
 
 /** The error's kind, message and hints. Fails when there is none, or when it shows a secret. */

@@ -1,12 +1,13 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { listen } from './listen';
 
 /**
- * A stretch of network between clients and a port of this machine. Passes on each byte after `delayMs`. What a client says first
- * takes a round trip longer: that is what its connection would have taken, which the system makes without asking.
+ * A stretch of network between clients and a port of this machine; returns its host and port. Passes on each byte after `delayMs`.
+ * What a client says first takes a round trip longer: that is what its connection would have taken, which the system makes without
+ * asking.
  */
-export async function startRelay(port: number, delayMs: number) {
-  const sockets = new Set<Socket>();
+export async function startRelay(t: TestContext, port: number, delayMs: number): Promise<string> {
   const pass = (from: Socket, to: Socket, firstMs: number) => {
     let due = performance.now() + firstMs;
     const later = (act: () => void) => {
@@ -19,17 +20,8 @@ export async function startRelay(port: number, delayMs: number) {
   };
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
-    sockets.add(client).add(upstream);
     pass(client, upstream, 3 * delayMs);
     pass(upstream, client, 0);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
+  return listen(t, server);
 }

@@ -118,7 +118,7 @@ export class LocalSts {
   readonly calls: Call[] = [];
   /** Requests that are no calls: method, path, and the names of the headers. */
   readonly visits: string[] = [];
-  /** Every secret access key and session token that was issued or received. */
+  /** Every secret access key and session token that was issued, and those of the users. */
   readonly secrets = new Set<string>();
   /** Those of GetSessionToken, in the order in which they were issued. */
   readonly sessions: IssuedSession[] = [];
@@ -204,8 +204,6 @@ export class LocalSts {
 
     const params = Object.fromEntries(new URLSearchParams(body.toString()));
     const [, accessKeyId = '', , region = ''] = authorization.exec(headers.authorization ?? '') ?? [];
-    const token = headers['x-amz-security-token'];
-    if (typeof token === 'string' && token !== '') this.secrets.add(token);
     this.calls.push({ action: params.Action ?? '', params, accessKeyId, region });
     this.#changes.emit('change');
 
