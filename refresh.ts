@@ -7,7 +7,7 @@ import { isatty } from 'node:tty';
 import { type Cure, findCure, findNotes, findRemedies } from './lib/advice';
 import { type Args, explainHabit, help, options, parse } from './lib/args';
 import { loadWriter, prepareTarget, saveCredentials, type Target } from './lib/credentials';
-import { configError, few, shellWord, UserError } from './lib/errors';
+import { few, refuse, shellWord, UserError } from './lib/errors';
 import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
@@ -72,7 +72,7 @@ async function chooseName(files: Files): Promise<string> {
 
 function explainNoSessions({ config, credentials }: Files): UserError {
   const hint = 'for the steps to set one up: refresh-mfa <profile>';
-  return configError(`no session profile in ${config.path} or ${credentials.path}`, hint);
+  return refuse(`no session profile in ${config.path} or ${credentials.path}`, hint);
 }
 
 /** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
@@ -245,7 +245,7 @@ function failWithCure(error: unknown, files: Files, session: SessionProfile, arg
   const device = serialNumber === undefined ? '' : `--serial-number ${shellWord(serialNumber)} `;
   const words = device + report.typed([session.name]);
   const isOnly = profiles.length <= 1;
-  fail(configError((error as UserError).message, isOnly ? [] : `for the edits: refresh-mfa ${words}`));
+  fail(refuse((error as UserError).message, isOnly ? [] : `for the edits: refresh-mfa ${words}`));
   if (isOnly) printPatch(files, words, cure);
 }
 

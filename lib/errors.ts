@@ -16,8 +16,8 @@ export class UserError extends Error {
   }
 }
 
-/** An error that the person mends by editing a file or the environment. */
-export function configError(message: string, hints: string | readonly string[]): UserError {
+/** An error that the person mends in a file or the environment. */
+export function refuse(message: string, hints: string | readonly string[]): UserError {
   return new UserError('config', message, hints);
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
-import { configError, systemCode, UserError } from './errors';
+import { refuse, systemCode, UserError } from './errors';
 import { DEFAULTS, type Document, parse, type Section } from './sections';
 import type { Environment } from './shell';
 
@@ -40,11 +40,11 @@ export class Setting {
   explainNotWord(): UserError | undefined {
     if (this.value.includes('\n')) {
       const what = `${this.key} spans several lines (${this.where})`;
-      return configError(what, 'remove the indentation of the next line');
+      return refuse(what, 'remove the indentation of the next line');
     }
     if (!/\s[#;]/.test(this.value)) return undefined;
     const hint = 'move the comment to a line of its own: aws reads it as part of the value';
-    return configError(`trailing comment in ${this.key} (${this.where})`, hint);
+    return refuse(`trailing comment in ${this.key} (${this.where})`, hint);
   }
 }
 
@@ -169,7 +169,7 @@ export function readIsPatchable({ path }: Document, home: string): boolean {
  * @throws UserError `config`
  */
 export function readBundle(path: string, env: Environment, home: string): string {
-  const fail = (what: string) => configError(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
+  const fail = (what: string) => refuse(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
   let text: string;
   try {
     text = readFileSync(expand(path, env, home), 'utf8');

@@ -1,6 +1,6 @@
 // What one refresh needs, found and checked before the code is asked: the source's keys, the device, how to reach STS.
 import { parseDuration } from './args';
-import { configError, few, shellWord, UserError } from './errors';
+import { few, refuse, shellWord, UserError } from './errors';
 import { type Files, findIn, makeHeader, Setting } from './files';
 import { explainLogin, explainUnknown, findKeyed, findSessionNames, type SessionProfile, sourceOf } from './profiles';
 import { parseNested, type Section } from './sections';
@@ -55,7 +55,7 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
   const inRole = source === undefined && files.find(name, 'role_arn') && files.find(name, 'aws_access_key_id');
   if (inRole) {
     const hint = 'AWS tools sign with those, not a session: move them to another section';
-    throw configError(`role ${name} has keys of its own (${inRole.where})`, hint);
+    throw refuse(`role ${name} has keys of its own (${inRole.where})`, hint);
   }
   const own = findOwnKeys(files, name);
   const isElsewhere = source !== undefined && source !== name;
@@ -64,10 +64,7 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
   if (!own || (isElsewhere && (isProcess || own.document !== files.credentials))) return;
   const users = findSessionNames(files).filter((user) => user !== name && sourceOf(files, user) === name);
   if (source === undefined && users.length > 0) {
-    throw configError(
-      `${name} holds the long-lived keys of ${few(users)}`,
-      `type refresh-mfa ${shellWord(users[0] ?? '')}`,
-    );
+    throw refuse(`${name} holds the long-lived keys of ${few(users)}`, `type refresh-mfa ${shellWord(users[0] ?? '')}`);
   }
   const longTerm = `${name}-long-term`;
   const [holds, move, target] = isProcess
@@ -75,8 +72,8 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
     : ['holds long-lived keys', 'move them', `[${longTerm}] in ${files.credentials.path}`];
   const what = `[${own.name}] in ${own.document.path} ${holds}`;
   const old = isElsewhere ? source : longTerm;
-  if (files.has(old)) throw configError(what, `move them over the old keys in [${old}]`);
-  throw configError(what, [
+  if (files.has(old)) throw refuse(what, `move them over the old keys in [${old}]`);
+  throw refuse(what, [
     `${move} to ${target}`,
     ...(link ? [`delete source_profile from [${link.section?.name}]`] : []),
     ...(files.find(name, 'mfa_serial') ? [] : [`set mfa_serial in ${makeHeader(name)} in ${files.config.path}`]),
@@ -95,14 +92,14 @@ function explainNoSource(files: Files, { name }: SessionProfile): UserError {
     keyed && others.length === 0
       ? `set source_profile = ${keyed} in ${makeHeader(name)} in ${files.config.path}`
       : `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
-  return configError(`${name} has no source_profile and no [${name}-long-term]`, hint);
+  return refuse(`${name} has no source_profile and no [${name}-long-term]`, hint);
 }
 
 /** The source's keys, as the AWS tools would find them. */
 function requireKeys(files: Files, source: string, link: Setting | undefined): SourceKeys {
   const explainSession = ({ where }: Setting) => {
     const fix = link ? 'set source_profile to the profile with' : 'replace it with';
-    return configError(`source ${source} holds a session (${where})`, `${fix} the long-lived keys`);
+    return refuse(`source ${source} holds a session (${where})`, `${fix} the long-lived keys`);
   };
   const token = tokenKeys.map((key) => files.find(source, key)).find(Boolean);
   if (token) throw explainSession(token);
@@ -117,11 +114,11 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
     const problem = id && findKeyProblem(id.value, secret?.value ?? '?');
     if (problem) {
       const { where } = secret && /^\S+secret/.test(problem) ? secret : id;
-      throw configError(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
+      throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
     }
     if (!id || !secret) {
       const missing = id ? 'aws_secret_access_key' : 'aws_access_key_id';
-      throw configError(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
+      throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
     }
     if (id.value.startsWith('ASIA')) throw explainSession(id);
     return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
@@ -132,7 +129,7 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
   const [what, hint] = role
     ? [`is a role (${role.where})`, 'set source_profile to the profile with the long-lived keys']
     : ['has no keys', `set aws_access_key_id and aws_secret_access_key in [${source}] in ${files.credentials.path}`];
-  throw configError(`source ${source} ${what}`, hint);
+  throw refuse(`source ${source} ${what}`, hint);
 }
 
 /**
@@ -158,7 +155,7 @@ function requireDevice(files: Files, { name }: SessionProfile, source: string, s
   const names = [...new Set([name, source, 'default'])];
   const found = findDevice(files, names);
   if (!found) {
-    throw configError(`no mfa_serial in ${names.join(' or ')}`, [
+    throw refuse(`no mfa_serial in ${names.join(' or ')}`, [
       `set mfa_serial = arn:aws:iam::<account>:mfa/<device> in ${makeHeader(name)}`,
       `to see the device: aws iam list-mfa-devices --profile ${shellWord(source)}`,
     ]);
@@ -199,11 +196,11 @@ function requireRegion(files: Files, profiles: readonly string[], env: Environme
   const region = found?.value ?? defaultRegions.get(partition ?? 'aws');
   if (!region) {
     const hint = `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`;
-    throw configError(`no region for the partition ${partition}`, hint);
+    throw refuse(`no region for the partition ${partition}`, hint);
   }
   // it becomes a part of the host's name, and what begins with xn-- is no name by itself
   if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
-  throw configError(`"${found?.firstLine}" is not a region (${found?.where})`, 'it looks like eu-west-1');
+  throw refuse(`"${found?.firstLine}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }
 
 const defaultRegions = new Map([
@@ -238,7 +235,7 @@ function requireEndpoint(files: Files, profiles: readonly string[], env: Environ
   const url = found.requireLine();
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
   // the value is not shown: it may hold a password
-  throw configError(`the endpoint is not a URL (${found.where})`, 'it looks like https://sts.eu-west-1.amazonaws.com');
+  throw refuse(`the endpoint is not a URL (${found.where})`, 'it looks like https://sts.eu-west-1.amazonaws.com');
 }
 
 /** `services = X` of a profile, and `endpoint_url` in the `sts` block of `[services X]`. */

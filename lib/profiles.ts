@@ -1,6 +1,6 @@
 // Which profiles get a session, and which roles use it. A session profile has a source and no role_arn; a role's source_profile
 // chain ends at its session profile, or at the first profile with keys of its own: every SDK signs with those.
-import { closest, configError, few, shellWord, type UserError } from './errors';
+import { closest, few, refuse, shellWord, type UserError } from './errors';
 import { type Files, makeHeader, type Setting } from './files';
 
 /** A profile that a session is written for, and what depends on it. */
@@ -55,7 +55,7 @@ function findEnd(files: Files, role: string, known: Map<string, End>): End {
 function explainNoLink(files: Files, role: string): UserError {
   const hint = `add source_profile = <session profile> to ${makeHeader(role)}`;
   const { where } = files.find(role, 'role_arn') ?? {};
-  return configError(`role ${role} has no source_profile (${where})`, hint);
+  return refuse(`role ${role} has no source_profile (${where})`, hint);
 }
 
 /** `path` are the profiles on the way to `link`, which leads back to one of them. */
@@ -67,19 +67,19 @@ function explainLoop(files: Files, path: readonly string[], { value: name, where
   const hint = hasKeys(files, last)
     ? `move its keys to [<name>-long-term], and set source_profile of ${last} to <name>`
     : `set source_profile of ${last} to the session profile`;
-  return configError(`${what} (${where})`, hint);
+  return refuse(`${what} (${where})`, hint);
 }
 
 /** For a `source_profile` of `user` that names no profile. */
 export function explainUnknown(files: Files, link: Setting, user: string): UserError {
   const problem = link.explainNotWord();
   if (problem) return problem;
-  const [near] = findNear(files, link.value, user);
+  const near = findNear(files, link.value).find((other) => other !== user);
   const sessions = isRole(files, user) ? findSessionNames(files) : [];
   const [only, ...others] = sessions.length > 0 ? sessions : findKeyed(files);
   const what = isRole(files, user) ? '<session profile>' : '<the profile with the keys>';
   const hint = `set source_profile of ${user} to ${near ?? (others.length === 0 ? (only ?? what) : what)}`;
-  return configError(`source_profile "${link.value}" does not exist (${link.where})`, hint);
+  return refuse(`source_profile "${link.value}" does not exist (${link.where})`, hint);
 }
 
 /** For a name that was typed, and no file knows. */
@@ -93,16 +93,11 @@ function explainNoProfile(files: Files, name: string): UserError {
   ];
   const known = sessions.length > 0 ? `session profiles: ${few(sessions)}` : steps;
   const hints = near.length > 0 ? `did you mean ${near.join(' or ')}?` : known;
-  return configError(`no profile "${name}" in ${config.path} or ${credentials.path}`, hints);
+  return refuse(`no profile "${name}" in ${config.path} or ${credentials.path}`, hints);
 }
 
-/** Other profiles than `user` that have almost this name. */
-function findNear(files: Files, name: string, user?: string): string[] {
-  const names = [...files.names, ...findSessionNames(files)];
-  return closest(
-    name,
-    names.filter((other) => other !== user && other !== name),
-  );
+function findNear(files: Files, name: string): string[] {
+  return closest(name, [...files.names, ...findSessionNames(files)]);
 }
 
 /** The profiles with long-lived keys. */
@@ -129,7 +124,7 @@ export function explainLogin(files: Files, name: string): UserError | undefined 
   const { key, where } = login;
   const command = key.startsWith('sso_') ? 'aws sso login' : key === 'login_session' ? 'aws login' : undefined;
   const how = command ? `log in with ${command} --profile ${shellWord(name)}` : 'use it as it is';
-  return configError(`${name} uses ${key} (${where})`, `it needs no refresh: ${how}`);
+  return refuse(`${name} uses ${key} (${where})`, `it needs no refresh: ${how}`);
 }
 
 /** All session and role profiles, for completion. */

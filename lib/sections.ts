@@ -2,7 +2,7 @@
 // goes by that; `findAmbiguity` says where the SDKs for JavaScript and Go read something else.
 // `ini` drops `[x] # note` and puts its keys into the section before, so it never sees a whole file.
 import { isUtf8 } from 'node:buffer';
-import { configError, type UserError } from './errors';
+import { refuse, type UserError } from './errors';
 
 /** One `key = value`. Lines are indexes into the document's lines; `end` is the first line behind it. */
 export interface Entry {
@@ -109,7 +109,7 @@ function isNested(content: string): boolean {
 const noPair = ['not a key = value line', 'write it as key = value, or put # in front'] as const;
 
 function explain(where: string, what: string, hint: string): UserError {
-  return configError(`${what} (${where})`, `${hint}: until then, no aws command can read the file`);
+  return refuse(`${what} (${where})`, `${hint}: until then, no aws command can read the file`);
 }
 
 /** The keys of an indented block such as `sts =` in `[services name]`; empty if the value is no such block. */

@@ -1,5 +1,5 @@
 // The schema of the section that is written: its keys and values, how they are read back, and what is never overwritten.
-import { configError, shellWord, UserError } from './errors';
+import { refuse, shellWord, UserError } from './errors';
 import { DEFAULTS, type Document, findAmbiguity, readHeaders, type Section, splice, unsplice } from './sections';
 
 /** What STS grants. */
@@ -78,26 +78,20 @@ export function requireWritable(credentials: Document, name: string): void {
   // the JS SDK drops a whole file for [__proto__]
   const isPlain = ![DEFAULTS, '__proto__', ''].includes(name) && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
   if (!isPlain || [trimHeader(name), ...readHeaders(`[${name}]`)].some((read) => read !== name)) {
-    throw configError(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
+    throw refuse(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
   }
   const twin = [...sections.values()].find((other) => other.name !== name && trimHeader(other.name) === name);
   if (twin) {
-    throw configError(
-      `[${twin.name}] is [${name}] to some AWS tools (${path}:${twin.line + 1})`,
-      'delete or rename it',
-    );
+    throw refuse(`[${twin.name}] is [${name}] to some AWS tools (${path}:${twin.line + 1})`, 'delete or rename it');
   }
   requireAgreement(credentials, name, ownKeys);
   const inherited = sections.get(DEFAULTS)?.entries.get('aws_security_token');
   if (inherited) {
     const where = `${path}:${inherited.line + 1}`;
-    throw configError(
-      `[${DEFAULTS}] has an aws_security_token (${where})`,
-      'delete it: aws would use it for every profile',
-    );
+    throw refuse(`[${DEFAULTS}] has an aws_security_token (${where})`, 'delete it: aws would use it for every profile');
   }
   if (!hasLongLivedKeys(sections.get(name))) return;
-  throw configError(`[${name}] in ${path} holds long-lived keys`, `for what to do: refresh-mfa ${shellWord(name)}`);
+  throw refuse(`[${name}] in ${path} holds long-lived keys`, `for what to do: refresh-mfa ${shellWord(name)}`);
 }
 
 /** Go trims what is in the brackets; some tools take `[profile x]` for `[x]` in the credentials file, too. */
@@ -115,7 +109,7 @@ export function requireAgreement(document: Document, name: string, own: readonly
   const [what, hint] = found.isHeader
     ? ['section header', 'write plain [name] from column 1, and nothing after it']
     : ['line', `start all keys of [${name}] in column 1, each with its value in one line`];
-  throw configError(`ambiguous ${what} (${document.path}:${found.line + 1})`, `AWS tools read it differently: ${hint}`);
+  throw refuse(`ambiguous ${what} (${document.path}:${found.line + 1})`, `AWS tools read it differently: ${hint}`);
 }
 
 /**
@@ -140,7 +134,7 @@ export function write(credentials: Document, name: string, session: Session): st
  */
 export function clear(credentials: Document, name: string): string {
   if (hasLongLivedKeys(credentials.sections.get(name))) {
-    throw configError(`[${name}] in ${credentials.path} holds long-lived keys`, 'there is no session to clear');
+    throw refuse(`[${name}] in ${credentials.path} holds long-lived keys`, 'there is no session to clear');
   }
   requireWritable(credentials, name);
   return unsplice(credentials, name, sessionKeys);
