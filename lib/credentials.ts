@@ -25,8 +25,8 @@ const stalePauses = 100;
 const partialPauses = 150;
 /** A folder of ours that is older than this, by the clock of its file system, is litter. */
 const litterMs = 60_000;
-/** All that our folders ever hold: a trial, a draft, write-file-atomic's temporary file for a draft. */
-const ownFiles = /^(trial|[0-9a-f]{32}(\.\d+)?)$/;
+/** All that our folders ever hold: a draft, which has the name of its folder, and write-file-atomic's temporary file for it. */
+const ownFiles = /\.refresh-mfa-\w{6}(\.\d+)?$/;
 
 /**
  * Does all of a write but the last step, so that no code is spent on a full disk, a read-only folder or a lock that cannot be
@@ -39,14 +39,7 @@ export async function prepareTarget(target: Target): Promise<string[]> {
     fs.mkdirSync(dirname(target.path), { recursive: true, mode: 0o700 });
     const real = requireReal(target);
     const { size = 0, nlink = 1 } = fs.statSync(real, { throwIfNoEntry: false }) ?? {};
-    const draft = makeDraft(real, 'trial');
-    try {
-      attempt(() => sweep(draft.folder));
-      fs.writeFileSync(draft.path, new Uint8Array(size + 4096), { mode: 0o600 });
-      await takeLock(draft);
-    } finally {
-      discard(draft);
-    }
+    await replace(real, (draft) => fs.writeFileSync(draft, new Uint8Array(size + 4096), { mode: 0o600 }));
     return nlink > 1 ? [`a hard link to ${target.shown} will keep the old keys`] : [];
   } catch (error) {
     throw explain(error, target.shown);
@@ -63,7 +56,8 @@ export async function saveCredentials(target: Target, change: (document: Documen
     for (let left = 200; left > 0; left--) {
       const real = requireReal(target);
       const { before, after } = await changeWhole(target, real, change);
-      if (after.equals(before) || (await replace(real, before, after))) return;
+      if (after.equals(before)) return;
+      if (await replace(real, (draft) => writeWhole(draft, after), before)) return;
     }
     throw refuse(`cannot write ${target.shown}: it changes all the time`, 'find the program that writes it');
   } catch (error) {
@@ -120,57 +114,60 @@ function readOrEmpty(path: string): Buffer {
   return fs.statSync(path, { throwIfNoEntry: false })?.isFile() ? fs.readFileSync(path) : Buffer.alloc(0);
 }
 
-/** @returns false where another run or program has changed the file, or this run slept and another one deleted its draft */
-async function replace(real: string, before: Buffer, after: Buffer): Promise<boolean> {
-  const { randomBytes } = await import('node:crypto');
-  const { default: writeFileAtomic } = await loadWriter();
-  const draft = makeDraft(real, randomBytes(16).toString('hex'));
+/**
+ * Puts what `write` writes in place of the file, if that still holds `before`; without it, this is a trial.
+ * @returns false where nothing was replaced: another run or program was faster, or deleted the draft while this run slept
+ */
+async function replace(real: string, write: (draft: string) => unknown, before?: Buffer): Promise<boolean> {
+  const lock = `${real}.refresh-mfa-lock`;
+  const folder = fs.mkdtempSync(`${real}.refresh-mfa-`);
+  // no other run has a draft of this name: one that slept does not take another's for its own
+  const name = basename(folder);
   try {
-    try {
-      writeFileAtomic.sync(draft.path, after, { mode: 0o600 });
-    } catch (error) {
-      // some file systems refuse fsync
-      if (!/^(EINVAL|ENOSYS|ENOTSUP|EPERM)$/.test(systemCode(error))) throw error;
-      writeFileAtomic.sync(draft.path, after, { mode: 0o600, fsync: false });
-    }
-    // write-file-atomic does not notice short writes
-    if (!fs.readFileSync(draft.path).equals(after)) throw Object.assign(new Error(), { code: 'ENOSPC' });
-    await takeLock(draft);
-    if (!readOrEmpty(real).equals(before)) return false;
-    fs.renameSync(draft.locked, real);
+    // the umask may have taken our own rights
+    fs.chmodSync(folder, 0o700);
+    attempt(() => sweep(folder));
+    await write(join(folder, name));
+    // what root makes in a person's folder is the person's
+    const { uid, gid } = fs.statSync(fs.existsSync(real) ? real : dirname(real));
+    for (const made of [join(folder, name), folder]) attempt(() => fs.lchownSync(made, uid, gid));
+    await takeLock(folder, lock);
+    if (!before || !readOrEmpty(real).equals(before)) return false;
+    fs.renameSync(join(lock, name), real);
     return true;
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT' || !fs.existsSync(dirname(real))) throw error;
+    if (systemCode(error) !== 'ENOENT') throw error;
     return false;
   } finally {
-    discard(draft);
+    attempt(() => fs.unlinkSync(join(lock, name)));
+    attempt(() => fs.rmdirSync(lock));
+    attempt(() => clear(folder));
   }
 }
 
-type Draft = ReturnType<typeof makeDraft>;
-
-/** A place where no other run looks; `name` tells the draft from every other that ever was, unless it is only a trial. */
-function makeDraft(real: string, name: string) {
-  const lock = `${real}.refresh-mfa-lock`;
-  const folder = fs.mkdtempSync(`${real}.refresh-mfa-`);
-  // the umask may have taken our own rights
-  fs.chmodSync(folder, 0o700);
-  return { real, folder, path: join(folder, name), lock, locked: join(lock, name) };
+async function writeWhole(path: string, content: Buffer): Promise<void> {
+  const { default: writeFileAtomic } = await loadWriter();
+  try {
+    writeFileAtomic.sync(path, content, { mode: 0o600 });
+  } catch (error) {
+    // some file systems refuse fsync
+    if (!/^(EINVAL|ENOSYS|ENOTSUP|EPERM)$/.test(systemCode(error))) throw error;
+    writeFileAtomic.sync(path, content, { mode: 0o600, fsync: false });
+  }
+  // write-file-atomic does not notice short writes
+  if (!fs.readFileSync(path).equals(content)) throw Object.assign(new Error(), { code: 'ENOSPC' });
 }
 
 /**
  * Renames the folder to the lock, so that no other run can replace the file. Waits while others have it; frees a stale one.
  * @throws UserError `file` for one that cannot be freed; ENOENT where our folder was swept
  */
-async function takeLock({ real, folder, path, lock }: Draft): Promise<void> {
-  // what root makes in a person's folder is the person's
-  const { uid, gid } = fs.statSync(fs.existsSync(real) ? real : dirname(real));
-  for (const made of [path, folder]) attempt(() => fs.lchownSync(made, uid, gid));
+async function takeLock(folder: string, lock: string): Promise<void> {
   for (let [seen, count] = ['', 0]; ; count++) {
     try {
       return fs.renameSync(folder, lock);
     } catch (error) {
-      if (!fs.existsSync(folder)) throw error;
+      if (systemCode(error) === 'ENOENT') throw error;
       const info = fs.lstatSync(lock, { throwIfNoEntry: false });
       const holder = `${info?.ino} ${info?.mtimeMs}`;
       if (holder !== seen) [seen, count] = [holder, 0];
@@ -181,12 +178,6 @@ async function takeLock({ real, folder, path, lock }: Draft): Promise<void> {
     }
     await pause(pauseMs);
   }
-}
-
-function discard({ folder, lock, locked }: Draft): void {
-  attempt(() => fs.unlinkSync(locked));
-  attempt(() => fs.rmdirSync(lock));
-  attempt(() => clear(folder));
 }
 
 /** A living run whose folder is swept makes another one. */
