@@ -177,11 +177,11 @@ async function clearAll(files: Files, sessions: readonly SessionProfile[]): Prom
 async function refresh(args: ArgsOf<'refresh'>, files: Files, sessions: readonly SessionProfile[]): Promise<void> {
   const otp = await import('./lib/otp');
   const pipe = otp.openPipe(process);
-  const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(otp.parseTokenCode(args.tokenCode));
+  const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(args.tokenCode);
   const makeSource = ({ session: { name }, serial, mfaProcess }: Identity): CodeSource => {
     if (fixed) return fixed;
-    if (mfaProcess) return otp.processSource(mfaProcess, env, { now: Date.now, printNote });
-    if (!isatty(0)) return pipe.source(name);
+    if (mfaProcess) return otp.processSource(mfaProcess, env, Date.now, printNote);
+    if (!isatty(0)) return pipe(name);
     if (isatty(2)) return otp.terminalSource(`OTP for ${name} (${serial}):`, process);
     const what = `cannot ask for the code of ${name}: stderr is not a terminal`;
     throw new UserError('usage', what, 'do not redirect stderr, or give --token-code');
@@ -228,7 +228,6 @@ async function refresh(args: ArgsOf<'refresh'>, files: Files, sessions: readonly
       if (report.exitStatus(failures) === 130) return;
     }
   }
-  pipe.close();
   const hiding = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].filter((name) => env[name]);
   if (written && hiding.length > 0) printNote(`environment keys override your profiles: unset ${hiding.join(' ')}`);
 }

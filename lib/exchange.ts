@@ -5,7 +5,6 @@ import { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
 import type { CodeSource } from './otp';
-import type { Runtime } from './shell';
 import type { Context, Granted, Sts } from './sts';
 
 export interface Plan {
@@ -23,7 +22,6 @@ const patienceMs = 500;
 /** @throws UserError `interrupted` when the signal aborts or the question is cancelled */
 export async function getSession(plan: Plan, context: Context): Promise<Granted> {
   const { codes, duration } = plan;
-  const { runtime, printError } = context;
   const over = new AbortController();
   const signal = AbortSignal.any([context.signal, over.signal]);
   try {
@@ -32,10 +30,10 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
     for (let attempt = 1; ; attempt++) {
       const [typed, sts] = await Promise.all([code, opening]);
       try {
-        return await announce(sts.host, runtime.stderr, sts.getSession(typed, duration));
+        return await announce(sts.host, context.runtime.stderr, sts.getSession(typed, duration));
       } catch (error) {
         if (!(error instanceof WrongCode) || attempt >= codes.attempts) throw error;
-        printError(error);
+        context.printError(error);
       }
       await codes.next?.(signal);
       code = codes.ask(signal);
@@ -65,7 +63,7 @@ async function open({ identity, ca }: Plan, context: Context, code: Promise<unkn
 }
 
 /** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */
-function announce<T>(host: string, stderr: Runtime['stderr'], answer: Promise<T>): Promise<T> {
+function announce<T>(host: string, stderr: NodeJS.WriteStream, answer: Promise<T>): Promise<T> {
   if (!stderr.isTTY) return answer;
   let erase = '';
   const timer = setTimeout(() => {

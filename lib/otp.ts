@@ -26,15 +26,14 @@ function parseCode(text: string): string | undefined {
   return /^\d{6}$/.test(digits) ? digits : undefined;
 }
 
-/** @throws UserError `usage` */
-export function parseTokenCode(text: string): string {
+/**
+ * The code of `--token-code`.
+ *
+ * @throws UserError `usage`
+ */
+export function fixedSource(text: string): CodeSource {
   const code = parseCode(text);
-  if (code) return code;
-  throw new UserError('usage', '--token-code is not six digits', digitsHint);
-}
-
-/** The code of `--token-code`. */
-export function fixedSource(code: string): CodeSource {
+  if (!code) throw new UserError('usage', '--token-code is not six digits', digitsHint);
   return { attempts: 1, ask: async () => code };
 }
 
@@ -70,22 +69,20 @@ interface Prompt {
 
 /** @throws UserError `interrupted` for Ctrl-C, Ctrl-D, Esc, and when `signal` aborts */
 async function askTerminal(question: Question, runtime: Runtime, signal: AbortSignal): Promise<string> {
-  const { stdin, stderr } = runtime;
+  const { stdin, stderr, env } = runtime;
   let prompt: Prompt | undefined;
   const abort = () => (prompt ? prompt.closed || prompt.abort() : stdin.setRawMode(false));
   signal.addEventListener('abort', abort, { once: true });
-  // Loading prompts takes as long as all that came before; its first act is to draw this line anew. Keys wait for it, unseen.
+  // Loading prompts takes as long as all that came before. Keys wait for it, unseen.
+  stdin.setRawMode(true);
   const line = `? ${question.message} › `;
-  if (question.type === 'text' && line.length < stderr.columns) {
-    stdin.setRawMode(true);
-    stderr.write(line);
-  }
+  // its first act is to draw this line anew
+  if (question.type === 'text' && line.length < stderr.columns) stderr.write(line);
+  // prompts takes no notice of NO_COLOR, but of this
+  if (env.NO_COLOR) env.NODE_DISABLE_COLORS = 'true';
   const { default: prompts } = await import('prompts');
-  // prompts ticks an answer that STS has not seen yet, and ignores NO_COLOR
-  const write = (text: string) => {
-    const unticked = text.replace(/(\x1b\[32m)?[✔√](\x1b\[39m)?/, '?');
-    return stderr.write(runtime.env.NO_COLOR ? unticked.replace(/\x1b\[[\d;]*m/g, '') : unticked);
-  };
+  // prompts ticks an answer that STS has not seen yet
+  const write = (text: string) => stderr.write(text.replace(/(\x1b\[32m)?[✔√](\x1b\[39m)?/, '?'));
   const stdout = Object.create(stderr, { write: { value: write } });
   const onRender = function (this: Prompt) {
     if (prompt) return;
@@ -119,12 +116,11 @@ function suspend(prompt: Prompt, runtime: Runtime): void {
 }
 
 /** One line of standard input a profile, for when there is no terminal. */
-export function openPipe(runtime: Runtime) {
+export function openPipe(runtime: Runtime): (profile: string) => CodeSource {
   let lines: AsyncIterator<string> | undefined;
   const ask = async (profile: string, signal: AbortSignal): Promise<string> => {
     lines ??= readLines(runtime.stdin);
-    const late = sleep(pipeSeconds * 1000, undefined, { ref: false, signal });
-    const line = await Promise.race([lines.next(), late]);
+    const line = await Promise.race([lines.next(), sleep(pipeSeconds * 1000, undefined, { signal })]);
     const code = parseCode(line?.value ?? '');
     if (code) return code;
     let why = 'its line on standard input is not six digits';
@@ -133,15 +129,14 @@ export function openPipe(runtime: Runtime) {
     const hint = 'run it in a terminal, give --token-code, or pipe in one code a line';
     throw new UserError('usage', `no code for ${profile}: ${why}`, hint);
   };
-  const source = (profile: string): CodeSource => ({ attempts: 1, ask: (signal) => ask(profile, signal) });
-  /** Lets go of standard input, which would keep the process as long as the other end is open. */
-  const close = () => void (lines && runtime.stdin.destroy());
-  return { source, close };
+  return (profile) => ({ attempts: 1, ask: (signal) => ask(profile, signal) });
 }
 
 /** What is longer than a megabyte is passed on as if it were a line; what cannot be read, as a folder, is as good as empty. */
 async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, void> {
   let rest = '';
+  // an end that stays open must not hold up the end of the process; a file has no unref
+  stdin.unref?.();
   try {
     for await (const chunk of stdin.setEncoding('utf8')) {
       const lines = (rest + chunk).split('\n');
@@ -154,14 +149,10 @@ async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, void>
 }
 
 /** `mfa_process`: a shell command that has the terminal, and prints one six-digit group. */
-export function processSource(
-  setting: Setting,
-  env: Environment,
-  { now, printNote }: { now(): number; printNote(text: string): void },
-): CodeSource {
+export function processSource(setting: Setting, env: Environment, now: () => number, print: (note: string) => void) {
   return {
     attempts: 2,
-    async ask(signal) {
+    async ask(signal: AbortSignal) {
       const { stdout, problem } = await readCommand(setting.value, env, { signal });
       const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
       if (!problem && codes[0] && codes.length === 1) return codes[0];
@@ -169,9 +160,9 @@ export function processSource(
       const hint = 'run it by hand: it should print one code';
       throw new UserError('config', `mfa_process ${why} (${setting.where})`, hint);
     },
-    async next(signal) {
+    async next(signal: AbortSignal) {
       const wait = stepMs - (now() % stepMs);
-      printNote(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
+      print(`asking mfa_process again in ${Math.ceil(wait / 1000)} s, when there is a new code`);
       await sleep(wait, undefined, { signal });
     },
   };

@@ -20,8 +20,7 @@ export const maxBytes = 2 ** 20;
 const drainMs = 100;
 
 /** Resolves to its stdout, and to why that is no good: `ended with status 3`, `did not end within 60 s`. */
-export async function readCommand(command: string, env: Environment, limits: Limits) {
-  const { seconds = 60, signal, kill } = limits;
+export async function readCommand(command: string, env: Environment, { seconds = 60, signal, kill }: Limits) {
   const { spawn } = await import('node:child_process');
   return new Promise<{ stdout: string; problem: string | undefined }>((done) => {
     const stdin = kill ? 'ignore' : 'inherit';
@@ -37,10 +36,9 @@ export async function readCommand(command: string, env: Environment, limits: Lim
     };
     const end = (problem: string) => {
       try {
+        // throws if it has ended, and on Windows, which has no groups
         if (child.pid) kill?.(-child.pid, 'SIGTERM');
-      } catch {
-        // it has ended, or this is Windows, which has no groups
-      }
+      } catch {}
       child.kill();
       finish(problem);
     };
