@@ -149,6 +149,17 @@ describe('no session', { concurrency }, () => {
     // what the system's buffers hold comes on top
     assert.ok(sent < 2 ** 25, `${sent} bytes`);
   });
+
+  test('the signal ends the call, and not the time that STS has for an answer', async (t) => {
+    const sts = await startStsFor(t);
+    sts.behave({ kind: 'silent' });
+    const cancel = new AbortController();
+    const call = exchange(t, sts.url, { signal: cancel.signal });
+    await sts.until(() => sts.calls.length === 1);
+    cancel.abort();
+    const [, message = ''] = await refusalOf(call);
+    assert.doesNotMatch(message, /did not answer/);
+  });
 });
 
 test('without an endpoint, STS is where the SDK finds it', async (t) => {
