@@ -25,8 +25,8 @@ const stalePauses = 100;
 const partialPauses = 150;
 /** A folder of ours that is older than this, by the clock of its file system, is litter. */
 const litterMs = 60_000;
-/** All that our folders ever hold: a draft, which has the name of its folder, and write-file-atomic's temporary file for it. */
-const ownFiles = /\.refresh-mfa-\w{6}(\.\d+)?$/;
+/** All that our folders ever hold: a draft, named like its folder, and write-file-atomic's file for it; or the names of 2.0.0. */
+const ownFiles = /\.refresh-mfa-\w{6}(\.\d+)?$|^(trial|[0-9a-f]{32}(\.\d+)?)$/;
 
 /**
  * Does all of a write but the last step, so that no code is spent on a full disk, a read-only folder or a lock that cannot be

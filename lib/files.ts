@@ -61,6 +61,7 @@ export class Files {
   readonly prefixed = new Map<string, Section>();
   /** All names that a profile could have, in the order of the files. */
   readonly names = new Set<string>();
+  readonly #sections = new Map<string, readonly Section[]>();
 
   constructor(
     readonly config: Document,
@@ -77,17 +78,19 @@ export class Files {
     }
     for (const name of credentials.sections.keys()) this.names.add(name);
     this.names.delete(DEFAULTS);
+    for (const name of this.names) {
+      const all = new Set([credentials.sections.get(name), this.prefixed.get(name), config.sections.get(name)]);
+      this.#sections.set(name, [...all].filter((section) => section !== undefined));
+    }
   }
 
   /** All sections that describe a profile; the first that sets a key wins. */
-  findSections(name: string): Section[] {
-    const { config, credentials, prefixed } = this;
-    const all = [credentials.sections.get(name), prefixed.get(name), config.sections.get(name)];
-    return [...new Set(all)].filter((section) => section !== undefined);
+  findSections(name: string): readonly Section[] {
+    return this.#sections.get(name) ?? [];
   }
 
   has(name: string): boolean {
-    return this.findSections(name).length > 0;
+    return this.#sections.has(name);
   }
 
   /** The value of a key for a profile. */

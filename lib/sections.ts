@@ -54,9 +54,10 @@ export function parse(bytes: Uint8Array, path: string): Document {
   for (const [line, text] of lines.entries()) {
     const content = text.trim();
     if (content === '' || content.startsWith('#') || content.startsWith(';')) continue;
-    const explainLine = (what: string, hint: string, first?: { readonly line: number }) =>
-      explain(first ? `${path}:${line + 1}, first in line ${first.line + 1}` : `${path}:${line + 1}`, what, hint);
-    const indent = text.length - text.trimStart().length;
+    const explainLine = (what: string, hint: string, first?: { readonly line: number }) => {
+      return explain(`${path}:${line + 1}${first ? `, first in line ${first.line + 1}` : ''}`, what, hint);
+    };
+    const indent = text.search(/\S/);
     const header = /^\[(.+)\]/s.exec(content)?.[1];
     if (section && entry && indent > level) {
       if (content.startsWith('[')) hidden.add(line);
