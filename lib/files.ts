@@ -79,8 +79,8 @@ export class Files {
     for (const name of credentials.sections.keys()) this.names.add(name);
     this.names.delete(DEFAULTS);
     for (const name of this.names) {
-      const all = new Set([credentials.sections.get(name), this.prefixed.get(name), config.sections.get(name)]);
-      this.#sections.set(name, [...all].filter((section) => section !== undefined));
+      const all = [credentials.sections.get(name), this.prefixed.get(name), config.sections.get(name)];
+      this.#sections.set(name, [...new Set(all.filter((section) => section !== undefined))]);
     }
   }
 
