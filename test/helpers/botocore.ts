@@ -1,14 +1,13 @@
 // Asks botocore itself what it makes of files, in one process for all questions. Where only a plain Python is there, its
 // RawConfigParser, by which botocore reads, tells the sections.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
-import { createInterface } from 'node:readline';
 import { find } from './which';
 
 /** Two files, and the profiles whose keys are wanted. */
-type Question = Readonly<{ config?: string; credentials: string; profiles?: readonly string[] }>;
+type Question = Readonly<{ config?: string; credentials: string; profiles?: readonly string[] | undefined }>;
 
 interface Asked {
   /** What the first call to AWS is signed with: the profile's keys, or those at the end of its `source_profile` chain. */
@@ -29,25 +28,21 @@ export interface Answer {
 const judge = `
 import configparser, datetime, json, os, sys
 try:
-    import botocore.configloader as loader, botocore.exceptions as exceptions, botocore.session
-    parse = loader.raw_config_parse
-    Refused, Error = exceptions.ConfigParseError, exceptions.BotoCoreError
+    import botocore.configloader, botocore.exceptions as exceptions, botocore.session
+    parse, Refused, Error = botocore.configloader.raw_config_parse, exceptions.ConfigParseError, exceptions.BotoCoreError
 except ImportError:
-    loader, Refused, Error = None, (configparser.Error, ValueError), Exception
+    botocore, Refused = None, (configparser.Error, ValueError)
+    def parse(path):
+        parser = configparser.RawConfigParser()
+        with open(path, encoding='utf-8') as file:
+            parser.read_file(file)
+        return {name: {key: nest(value) for key, value in parser.items(name)} for name in parser.sections()}
+    def nest(value):
+        if not value.startswith('\\n'):
+            return value
+        return dict(map(str.strip, line.split('=', 1)) for line in value.splitlines() if line.strip())
 def read(path):
-    if path not in read.known:
-        read.known[path] = parse(path) if os.path.isfile(path) else {}
-    return read.known[path]
-def parse_plainly(path):
-    parser = configparser.RawConfigParser()
-    with open(path, encoding='utf-8', newline=None) as file:
-        parser.read_file(file)
-    found = {name: dict(parser.items(name)) for name in parser.sections()}
-    for values in found.values():
-        for key, value in values.items():
-            if value.startswith('\\n'):
-                values[key] = dict(map(str.strip, line.split('=', 1)) for line in value.splitlines() if line.strip())
-    return found
+    return parse(path) if os.path.isfile(path) else {}
 class Client:
     def assume_role(self, **_):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
@@ -72,59 +67,41 @@ def ask(name):
         pass
     return answer
 def judge(question):
-    read.known = {}
-    os.environ['AWS_CONFIG_FILE'] = question.get('config', os.devnull)
-    os.environ['AWS_SHARED_CREDENTIALS_FILE'] = question['credentials']
+    config = os.environ['AWS_CONFIG_FILE'] = question.get('config', os.devnull)
+    credentials = os.environ['AWS_SHARED_CREDENTIALS_FILE'] = question['credentials']
     answer = {'refused': 'config', 'sections': {}, 'asked': {}}
     try:
-        read(os.environ['AWS_CONFIG_FILE'])
+        read(config)
         answer['refused'] = 'credentials'
-        answer['sections'] = read(question['credentials'])
+        answer['sections'] = read(credentials)
         answer['refused'] = None
+        answer['asked'] = {name: ask(name) for name in question.get('profiles', []) if botocore}
     except Refused:
-        return answer
-    if loader:
-        answer['asked'] = {name: ask(name) for name in question.get('profiles', [])}
+        pass
     return answer
-if loader:
-    loader.raw_config_parse = lambda path, parse_subsections=True: read(os.path.expanduser(os.path.expandvars(path)))
-else:
-    parse = parse_plainly
 for line in sys.stdin:
-    print(json.dumps(judge(json.loads(line))), flush=True)
+    print(json.dumps(judge(json.loads(line))))
 `;
 
 /** The Python that runs the `aws` command, where it has one, else any that has botocore; else any. */
 export function findPython(): { readonly file: string; readonly hasBotocore: boolean } | undefined {
   const runs = (code: string) => (file: string) => spawnSync(file, ['-c', code], { stdio: 'ignore' }).status === 0;
-  const files = [...pythonOf('aws'), 'python3', 'python'];
+  const aws = find('aws');
+  const [, own] = /^#!\s*(\S*\/python[\d.]*)\s/.exec(aws ? readFileSync(aws, 'latin1') : '') ?? [];
+  const files = [...(own ? [own] : []), 'python3', 'python'];
   const file = files.find(runs('import botocore.session'));
   if (file) return { file, hasBotocore: true };
   const plain = files.find(runs('import json'));
   return plain === undefined ? undefined : { file: plain, hasBotocore: false };
 }
 
-/** The interpreter in a script's first line. */
-function pythonOf(program: string): string[] {
-  const path = find(program);
-  if (!path) return [];
-  const file = openSync(realpathSync(path), 'r');
-  const start = Buffer.alloc(256);
-  readSync(file, start);
-  closeSync(file);
-  return /^#!\s*(\S*\/python[\d.]*)\s/.exec(start.toString('latin1'))?.slice(1) ?? [];
-}
-
 export async function askBotocore(python: string, questions: readonly Question[]): Promise<Answer[]> {
   // the home folder may hold the packages, and must not give any keys
   const { PATH, HOME } = process.env;
   const env = { PATH, HOME, PYTHONUTF8: '1', AWS_EC2_METADATA_DISABLED: 'true', BOTO_CONFIG: devNull };
-  const child = spawn(python, ['-c', judge], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  // one that ends early leaves too few answers
-  child.stdin.on('error', () => {});
-  child.stdin.end(questions.map((question) => `${JSON.stringify(question)}\n`).join(''));
-  const answers: Answer[] = [];
-  for await (const line of createInterface({ input: child.stdout })) answers.push(JSON.parse(line));
+  const input = questions.map((question) => `${JSON.stringify(question)}\n`).join('');
+  const output = execFileSync(python, ['-c', judge], { env, input, encoding: 'utf8', maxBuffer: 2 ** 30 });
+  const answers = output.split('\n').slice(0, -1);
   assert.equal(answers.length, questions.length, 'answers');
-  return answers;
+  return answers.map((line) => JSON.parse(line));
 }
