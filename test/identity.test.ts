@@ -297,6 +297,10 @@ describe('the endpoint', () => {
       assert.deepEqual(written, ['the endpoint is not a URL (~/.aws/config:4)', hint]);
     });
   }
+  test('in several lines, of which the next may hold a secret', () => {
+    const said = refusal(() => identify(`${linked} | ${own} |  SECRET${source}`));
+    assert.deepEqual(said, ['endpoint_url spans several lines (~/.aws/config:4)', indented]);
+  });
 });
 
 test("certificate authorities: AWS_CA_BUNDLE, the session profile's, the source's", () => {
