@@ -105,7 +105,12 @@ async function check({ profiles: names, within, json, notify }: ArgsOf<'check'>)
   let all: report.Checked[] = [];
   try {
     const files = readFiles(env, home);
-    const sessions = names.length > 0 ? findNamed(files, names) : profiles.findSessions(files);
+    const found = names.length > 0 ? findNamed(files, names) : profiles.findSessions(files);
+    const sessions = found.filter(({ name }) => {
+      const login = profiles.explainLogin(files, name);
+      if (login) fail(login);
+      return !login;
+    });
     if (sessions.length === 0 && failures.length === 0) throw explainNoSessions(files);
     all = sessions.map((session) => ({ session, status: checkSession(session.section, within, now) }));
     if (json) print(report.checkJson(all, (session) => findNotes(files, session)));

@@ -133,7 +133,7 @@ function explainOption(option: string, argument: string): UserError {
 export function parseDuration(text: string, where?: string): number {
   const time = parseTime(text, 900);
   if (time !== undefined) return time;
-  const [rule, hint] = ['must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'];
+  const [rule, hint] = ['must be from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'];
   throw where
     ? new UserError('config', `duration_seconds ${rule} (${where})`, hint)
     : usage(`--duration ${rule}`, hint);

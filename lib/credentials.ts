@@ -25,7 +25,7 @@ const stalePauses = 100;
 const partialPauses = 150;
 /** A folder of ours that is older than this, by the clock of its file system, is litter. */
 const litterMs = 60_000;
-/** All that our folders ever hold: a draft, named like its folder, and write-file-atomic's file for it; or the names of 2.0.0. */
+/** All that our folders ever hold: a draft with the folder's name, or write-file-atomic's temporary file. 2.0.0 had other names. */
 const ownFiles = /\.refresh-mfa-\w{6}(\.\d+)?$|^(trial|[0-9a-f]{32}(\.\d+)?)$/;
 
 /**
@@ -59,7 +59,7 @@ export async function saveCredentials(target: Target, change: (document: Documen
       if (after.equals(before)) return;
       if (await replace(real, (draft) => writeWhole(draft, after), before)) return;
     }
-    throw refuse(`cannot write ${target.shown}: it changes all the time`, 'find the program that writes it');
+    throw fileError(`cannot write ${target.shown}: it changes all the time`, 'find the program that writes it');
   } catch (error) {
     throw explain(error, target.shown);
   }
@@ -73,12 +73,12 @@ export function loadWriter() {
 /** The file behind all links, so that they stay; it need not exist. */
 function requireReal({ path, shown }: Target): string {
   const info = fs.statSync(path, { throwIfNoEntry: false });
-  if (info && !info.isFile()) throw refuse(`cannot write ${shown}: not a regular file`, 'name another file');
+  if (info && !info.isFile()) throw fileError(`cannot write ${shown}: not a regular file`, 'name another file');
   if (!info && fs.lstatSync(path, { throwIfNoEntry: false })) {
-    throw refuse(`${shown} is a link to a file that does not exist`, `create it or delete the link: ls -l ${shown}`);
+    throw fileError(`${shown} is a link to a file that does not exist`, `create it or delete the link: ls -l ${shown}`);
   }
   const real = info ? fs.realpathSync(path) : join(fs.realpathSync(dirname(path)), basename(path));
-  if (isMountPoint(real)) throw refuse(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
+  if (isMountPoint(real)) throw fileError(`cannot replace ${shown}: it is a mount point`, 'mount its folder instead');
   return real;
 }
 
@@ -115,13 +115,13 @@ function readOrEmpty(path: string): Buffer {
 }
 
 /**
- * Puts what `write` writes in place of the file, if that still holds `before`; without it, this is a trial.
+ * Replaces the file by what `write` writes, if it still holds `before`. Without `before` this is a trial: nothing is replaced.
  * @returns false where nothing was replaced: another run or program was faster, or deleted the draft while this run slept
  */
 async function replace(real: string, write: (draft: string) => unknown, before?: Buffer): Promise<boolean> {
   const lock = `${real}.refresh-mfa-lock`;
   const folder = fs.mkdtempSync(`${real}.refresh-mfa-`);
-  // no other run has a draft of this name: one that slept does not take another's for its own
+  // no other run's draft has this name, so a run that slept never takes another's
   const name = basename(folder);
   try {
     // the umask may have taken our own rights
@@ -172,7 +172,7 @@ async function takeLock(folder: string, lock: string): Promise<void> {
       const holder = `${info?.ino} ${info?.mtimeMs}`;
       if (holder !== seen) [seen, count] = [holder, 0];
       const hint = 'move it away; the credentials file is unchanged';
-      if (count > stalePauses + 5) throw refuse(`${lock} is in the way (${systemCode(error)})`, hint);
+      if (count > stalePauses + 5) throw fileError(`${lock} is in the way (${systemCode(error)})`, hint);
       // another run may take it before this one; then it has changed
       if (count > stalePauses) attempt(() => clear(lock));
     }
@@ -204,7 +204,7 @@ function attempt(work: () => unknown): void {
   } catch {}
 }
 
-function refuse(what: string, hint: string): UserError {
+function fileError(what: string, hint: string): UserError {
   return new UserError('file', what, hint);
 }
 
@@ -216,5 +216,5 @@ function explain(error: unknown, shown: string): unknown {
     : /^(EACCES|EPERM|EROFS)$/.test(code)
       ? ['not permitted', `see the owner and mode of its folder: ls -ld ${dirname(shown)}`]
       : ['file error', `see whether ${dirname(shown)} is a folder that you can write to`];
-  return refuse(`cannot write ${shown}: ${why} (${code})`, `${hint}; the file is unchanged`);
+  return fileError(`cannot write ${shown}: ${why} (${code})`, `${hint}; the file is unchanged`);
 }

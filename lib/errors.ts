@@ -16,7 +16,7 @@ export class UserError extends Error {
   }
 }
 
-/** An error that the person mends in a file or the environment. */
+/** An error that the person mends by editing a file or the environment. */
 export function refuse(message: string, hints: string | readonly string[]): UserError {
   return new UserError('config', message, hints);
 }

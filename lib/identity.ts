@@ -198,7 +198,7 @@ function requireRegion(files: Files, profiles: readonly string[], env: Environme
     const hint = `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`;
     throw refuse(`no region for the partition ${partition}`, hint);
   }
-  // it becomes a part of the host's name, and what begins with xn-- is no name by itself
+  // it becomes part of a host name, where xn-- would mean something else
   if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
   throw refuse(`"${found?.firstLine}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }

@@ -28,7 +28,6 @@ function parseCode(text: string): string | undefined {
 
 /**
  * The code of `--token-code`.
- *
  * @throws UserError `usage`
  */
 export function fixedSource(text: string): CodeSource {
@@ -76,9 +75,9 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
   // Loading prompts takes as long as all that came before. Keys wait for it, unseen.
   stdin.setRawMode(true);
   const line = `? ${question.message} › `;
-  // its first act is to draw this line anew
+  // prompts starts by drawing this line again
   if (question.type === 'text' && line.length < stderr.columns) stderr.write(line);
-  // prompts takes no notice of NO_COLOR, but of this
+  // prompts ignores NO_COLOR, but obeys this
   if (env.NO_COLOR) env.NODE_DISABLE_COLORS = 'true';
   const { default: prompts } = await import('prompts');
   // prompts ticks an answer that STS has not seen yet
@@ -135,7 +134,7 @@ export function openPipe(runtime: Runtime): (profile: string) => CodeSource {
 /** What is longer than a megabyte is passed on as if it were a line; what cannot be read, as a folder, is as good as empty. */
 async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, void> {
   let rest = '';
-  // an end that stays open must not hold up the end of the process; a file has no unref
+  // a pipe that stays open must not keep the process alive; a file has no unref
   stdin.unref?.();
   try {
     for await (const chunk of stdin.setEncoding('utf8')) {

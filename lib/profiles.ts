@@ -9,7 +9,7 @@ export type SessionProfile = Readonly<ReturnType<typeof describe>>;
 /** Where a chain ends: at a profile, or with a problem. */
 type End = { readonly name: string } | { readonly explain: () => UserError };
 
-export function hasKeys(files: Files, name: string): boolean {
+function hasKeys(files: Files, name: string): boolean {
   return Boolean(files.find(name, 'aws_access_key_id') && files.find(name, 'aws_secret_access_key'));
 }
 

@@ -21,12 +21,7 @@ export interface Status {
 }
 
 /** The keys that are written, in this order. */
-export const sessionKeys = [
-  'aws_access_key_id',
-  'aws_secret_access_key',
-  'aws_session_token',
-  'x_security_token_expires',
-];
+const sessionKeys = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'x_security_token_expires'];
 export const tokenKeys = ['aws_session_token', 'aws_security_token'];
 
 /** Removed on the way: botocore reads the first before aws_session_token, Starship the second before our end. */

@@ -36,7 +36,7 @@ export async function readCommand(command: string, env: Environment, { seconds =
     };
     const end = (problem: string) => {
       try {
-        // throws if it has ended, and on Windows, which has no groups
+        // throws if the command has ended, and on Windows, which has no process groups
         if (child.pid) kill?.(-child.pid, 'SIGTERM');
       } catch {}
       child.kill();

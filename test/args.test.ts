@@ -55,7 +55,7 @@ test('times are seconds, minutes or hours, from 15 minutes to 36 hours', () => {
   for (const [time, texts] of Object.entries(times)) {
     for (const text of texts.split(' ')) assert.equal(parseDuration(text), Number(time), text);
   }
-  const what = 'duration_seconds must be a time from 15m to 36h (~/.aws/config:7)';
+  const what = 'duration_seconds must be from 15m to 36h (~/.aws/config:7)';
   const error = new UserError('config', what, ['write it as 900 (seconds), 45m or 12h']);
   const wrong = ['0', '899', '14m', '129601', '37h', '1d', '1.5h', '1h30m', '12 h', '-900', '0x384', '9e2'];
   for (const text of [...wrong, '٩٠٠', 'PT1H', 'h', '', '9999999']) {
@@ -94,7 +94,7 @@ describe('what cannot be meant is refused, in our own words, and no value is rep
     ['foobar -cp', '-p needs a value'],
     ['--check=yes', '--check takes no value'],
     ['--if-needed=', '--if-needed takes no value'],
-    ['--duration 123456789', '--duration must be a time from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'],
+    ['--duration 123456789', '--duration must be from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'],
     ['-c --within 37h; -n -w 654321; -c -w 129601', ...within],
     ['--completion tcsh', '--completion must be bash, zsh or fish'],
     // what goes together

@@ -321,7 +321,7 @@ describe("the length of the session: the session profile's own duration_seconds"
     assert.equal(duration('duration_seconds = 36h'), 129_600);
     assert.equal(duration('[K] | duration_seconds = 3600 | [default] | duration_seconds = 3600'), undefined);
   });
-  const rule = 'duration_seconds must be a time from 15m to 36h (~/.aws/config:4)';
+  const rule = 'duration_seconds must be from 15m to 36h (~/.aws/config:4)';
   const trailing = 'trailing comment in duration_seconds (~/.aws/config:4)';
   const set = (time: string) => `${linked} | duration_seconds = ${time}${source}`;
   for (const time of ['600', '129601', 'soon']) refuses([[set(time), rule, 'write it as 900 (seconds), 45m or 12h']]);

@@ -73,7 +73,7 @@ describe('standard input', () => {
     });
   }
 
-  test('is waited for for a minute', async (t) => {
+  test('has a minute for each line', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const asked = refusalOf(pipeOf(fed('1234'))('foobar').ask(signal));
     t.mock.timers.tick(60_000);
