@@ -338,7 +338,8 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
     const ended = slow.goOn();
     await until(() => /rmdir.*ENOTEMPTY([\s\S]*rename){20}/.test(slow.readTrace()));
     assert.deepEqual([readdirSync(lock), home.readCredentials()], [[draft], old]);
-    rmSync(lock, { recursive: true });
+    // as that run does at its end; what it leaves of the lock may be replaced at once
+    rmSync(join(lock, draft));
     assert.deepEqual(await ended, { said: ['foobar'], errors: '' });
     assert.equal(home.readCredentials(), written);
   });
