@@ -242,15 +242,11 @@ function failWithCure(error: unknown, files: Files, session: SessionProfile, arg
   const { serialNumber, profiles } = args;
   const isLayout = error instanceof UserError && error.code === 'config';
   const cure = isLayout ? findCure(files, session, env, serialNumber) : undefined;
-  if (!cure) {
-    fail(error);
-    return;
-  }
   const device = serialNumber === undefined ? '' : `--serial-number ${shellWord(serialNumber)} `;
   const words = device + report.typed([session.name]);
   const isOnly = profiles.length <= 1;
-  fail(refuse((error as UserError).message, isOnly ? [] : `for the edits: refresh-mfa ${words}`));
-  if (isOnly) printPatch(files, words, cure);
+  fail(cure ? refuse((error as UserError).message, isOnly ? [] : `for the edits: refresh-mfa ${words}`) : error);
+  if (cure && isOnly) printPatch(files, words, cure);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -8,13 +8,8 @@ import { DEFAULTS, type Document, type Entry, lineEnding, parse, type Section, s
 import { findReaderNote } from './session';
 import type { Environment } from './shell';
 
-/** Replaces `remove` lines, from the index `line` on, by a text of whole lines. */
-interface Edit {
-  readonly document: Document;
-  readonly line: number;
-  readonly remove: number;
-  readonly insert: string;
-}
+/** What becomes of the line with this index: nothing, or whole lines. */
+type Edit = Readonly<{ document: Document; line: number; change: (text: string) => string }>;
 
 export interface Cure {
   /** What it does, in a line. */
@@ -23,21 +18,20 @@ export interface Cure {
   readonly diff: string;
 }
 
-const flaws = [
-  ['mfa_serial', 'asks for a code: delete mfa_serial'],
+/** Why a role cannot use the session with this setting. */
+function findFlaw({ key, value }: Pick<Entry, 'key' | 'value'>): string | undefined {
+  if (key === 'mfa_serial') return 'asks for a code: delete mfa_serial';
   // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html, "Role chaining"
-  ['duration_seconds', 'fails: duration_seconds is over 3600'],
-] as const;
-
-function isFlaw({ key, value }: Pick<Entry, 'key' | 'value'>): boolean {
-  return key === 'mfa_serial' || (key === 'duration_seconds' && Number(value) > 3600);
+  const isTooLong = key === 'duration_seconds' && Number(value) > 3600;
+  return isTooLong ? 'fails: duration_seconds is over 3600' : undefined;
 }
 
 /** What keeps a role from using the session, as notes. */
 function findFlaws(files: Files, role: string): string[] {
-  return flaws.flatMap(([key, what]) => {
-    const found = files.find(role, key);
-    return found && isFlaw(found) ? [`${role} ${what} (${found.where})`] : [];
+  const found = ['mfa_serial', 'duration_seconds'].flatMap((key) => files.find(role, key) ?? []);
+  return found.flatMap((setting) => {
+    const flaw = findFlaw(setting);
+    return flaw ? `${role} ${flaw} (${setting.where})` : [];
   });
 }
 
@@ -98,7 +92,7 @@ export function findCure(files: Files, session: SessionProfile, env: Environment
   const edits = findEdits(files, session, serial);
   if (edits.length === 0) return undefined;
   try {
-    const read = (document: Document) => parse(Buffer.from(apply(document, edits)), document.path);
+    const read = (document: Document) => parse(Buffer.from(apply(document, edits).join('')), document.path);
     const after = new Files(read(files.config), read(files.credentials), files.credentialsPath);
     const next = requireSession(after, session.name);
     requireIdentity(after, next, env, serial);
@@ -138,7 +132,7 @@ function findEdits(files: Files, session: SessionProfile, serial: string | undef
   const moved = own ? [own] : link && isFree && source !== longTerm(name) ? files.findSections(source) : [];
   const added = [...(own ? findKept(files, name, own) : []), ...findMissingDevice(files, session, serial)];
   return [
-    ...roles.flatMap((role) => changeEntries(files, role, isFlaw)),
+    ...roles.flatMap((role) => changeEntries(files, role, (entry) => findFlaw(entry) !== undefined)),
     ...(isFree ? changeEntries(files, name, ({ key, value }) => key === 'source_profile' && value !== '') : []),
     ...moved.map((section) => rename(files, section, longTerm(name))),
     ...(added.length > 0 ? [add(files, session, added, own)] : []),
@@ -170,20 +164,16 @@ function findMissingDevice(files: Files, { name, source = name, roles }: Session
 function changeEntries(files: Files, name: string, isMeant: (entry: Entry) => boolean): Edit[] {
   return files.findSections(name).flatMap(({ document, entries }) => {
     return [...entries.values()].filter(isMeant).map(({ key, value, line }) => {
-      const insert = key === 'duration_seconds' ? lineAt(document, line).replace(value, '3600') : '';
-      return { document, line, remove: 1, insert };
+      const change = (text: string) => (key === 'duration_seconds' ? text.replace(value, '3600') : '');
+      return { document, line, change };
     });
   });
-}
-
-function lineAt(document: Document, line: number): string {
-  return document.lines[line] ?? '';
 }
 
 function rename({ prefixed }: Files, section: Section, name: string): Edit {
   const { document, name: old, line } = section;
   const header = [...prefixed.values()].includes(section) ? makeHeader(name) : `[${name}]`;
-  return { document, line, remove: 1, insert: lineAt(document, line).replace(`[${old}]`, () => header) };
+  return { document, line, change: (text) => text.replace(`[${old}]`, () => header) };
 }
 
 /** Below the profile's header in the config; a new section goes before the one that is renamed, or that of the first role. */
@@ -193,16 +183,15 @@ function add(files: Files, { name, roles }: SessionProfile, lines: readonly stri
   const section = prefixed.get(name);
   if (section && section !== own) {
     const first = [...section.entries.values()][0]?.line ?? section.line;
-    const indent = /^\s*/.exec(lineAt(document, first))?.[0];
+    const indent = /^\s*/.exec(document.lines[first] ?? '')?.[0];
     const insert = lines.map((text) => indent + text + eol).join('');
-    const header = lineAt(document, section.line);
-    if (header.endsWith('\n')) return { document, line: section.line + 1, remove: 0, insert };
-    return { document, line: section.line, remove: 1, insert: header + eol + insert };
+    const change = (header: string) => (header.endsWith('\n') ? header : header + eol) + insert;
+    return { document, line: section.line, change };
   }
   const role = roles.map((role) => prefixed.get(role)).find(Boolean);
   const next = own?.document === document ? own : (role ?? [...document.sections.values()][0]);
   const insert = [makeHeader(name), ...lines, ...(next ? ['', ''] : [''])].join(eol);
-  return { document, line: next?.line ?? document.lines.length, remove: 0, insert };
+  return { document, line: next?.line ?? document.lines.length, change: (text) => insert + text };
 }
 
 /** Whether the session has the same keys and roles as before, no role has a flaw, and all other profiles are what they were. */
@@ -237,32 +226,35 @@ function settings(files: Files, name: string, counts: (key: string) => boolean):
   return all.map((key) => `${key}=${files.find(name, key)?.value ?? ''}\n`).join('');
 }
 
-function apply(document: Document, edits: readonly Edit[]): string {
+/** The document's lines after the edits; one that was changed may be several, or empty. */
+function apply(document: Document, edits: readonly Edit[]): string[] {
   const lines = [...document.lines];
-  for (const { line, remove, insert } of inOrder(document, edits).reverse()) lines.splice(line, remove, insert);
-  return lines.join('');
-}
-
-function inOrder(document: Document, edits: readonly Edit[]): Edit[] {
-  return edits.filter((edit) => edit.document === document).sort((a, b) => a.line - b.line || a.remove - b.remove);
+  for (const edit of edits) if (edit.document === document) lines[edit.line] = edit.change(lines[edit.line] ?? '');
+  return lines;
 }
 
 /** Empty where nothing changes. */
 function renderDiff(document: Document, edits: readonly Edit[]): string {
   let shift = 0;
-  const hunks = inOrder(document, edits).map(({ line, remove, insert }) => {
-    const old = document.lines.slice(line, line + remove);
-    const fresh = splitLines(insert);
+  const hunks = apply(document, edits).map((text, index) => {
+    const old = document.lines.slice(index, index + 1);
+    const fresh = splitLines(text);
+    const kept = fresh.indexOf(old[0] ?? '');
+    const removed = kept < 0 ? old : [];
+    const added = fresh.filter((_, at) => at !== kept);
+    if (removed.length + added.length === 0) return '';
+    const line = kept === 0 ? index + 1 : index;
     const section = [...document.sections.values()].findLast((other) => other.line < line);
-    const label = section && !/^\s*\[/m.test(insert) ? ` [${section.name}]` : '';
-    const head = `@@ -${range(line, remove)} +${range(line + shift, fresh.length)} @@${label}\n`;
-    shift += fresh.length - remove;
-    return [head, ...old.map((text) => diffLine('-', text)), ...fresh.map((text) => diffLine('+', text))].join('');
+    const label = section && !/^\s*\[/m.test(added.join('')) ? ` [${section.name}]` : '';
+    const head = `@@ -${range(line, removed.length)} +${range(line + shift, added.length)} @@${label}\n`;
+    shift += added.length - removed.length;
+    return [head, ...removed.map((text) => diffLine('-', text)), ...added.map((text) => diffLine('+', text))].join('');
   });
   // a tab ends a path with blanks
   const path = document.path.replace(/^~\//, '').replace(/.* .*/, '$&\t');
   const from = document.lines.length === 0 ? '/dev/null' : path;
-  return hunks.length > 0 ? `--- ${from}\n+++ ${path}\n${hunks.join('')}` : '';
+  const diff = hunks.join('');
+  return diff && `--- ${from}\n+++ ${path}\n${diff}`;
 }
 
 function range(line: number, count: number): string {
