@@ -237,7 +237,7 @@ function readLeaks({ traces, home, sts, codes }: Stage): string[] {
   for (const key of secretsOf({ home, sts }).keys()) if (key.length >= 16) secrets.set(key, 'a key');
   const given = `${readIfThere(home.configPath)}${readIfThere(home.credentialsPath)}`;
   return readdirSync(traces).flatMap((name) => {
-    const leaks = findLeaks(join(traces, name), { secrets, isMeant: isUsual, given });
+    const leaks = findLeaks(join(traces, name), secrets, isUsual, given);
     rmSync(join(traces, name));
     return leaks;
   });

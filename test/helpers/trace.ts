@@ -4,22 +4,11 @@ import { readFileSync } from 'node:fs';
 import type { Command } from './run';
 import { find, missing } from './which';
 
-interface Trace {
-  /** Words that programs were started with, and variables that they got on top of the tool's own. */
-  readonly args: string[];
-  readonly env: string[];
-  /** Strings that any other system call was given: names of files, mostly. */
-  readonly names: string[];
-  /** What was written, by where: a path, `pipe:[7]`, or `port 443` for a connection to it. */
-  readonly written: Map<string, string>;
-  /** Calls by which bytes can leave unseen, such as writing to a mapped file. */
-  readonly unseen: string[];
-}
-
 const writes = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg', 'sendmmsg'];
-const unseen = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'process_vm_writev', 'shmget'];
+/** By these, bytes can leave unseen. */
+const hidden = ['sendfile', 'splice', 'tee', 'vmsplice', 'copy_file_range', 'process_vm_writev', 'shmget'];
 const others = ['execve', 'execveat', 'clone', 'clone3', 'fork', 'vfork', 'connect', 'mmap', 'prctl', 'io_uring_setup'];
-const calls = ['%file', ...[...others, ...writes, ...unseen].map((name) => `?${name}`)].join(',');
+const calls = ['%file', ...[...others, ...writes, ...hidden].map((name) => `?${name}`)].join(',');
 // what Node hands over in a ring would not be seen; where there are none, it makes calls
 const inject = 'inject=io_uring_setup:error=ENOSYS';
 // without -xx a string could hold what looks like the end of one
@@ -41,46 +30,38 @@ export function traced({ file, args }: Command, path: string): Command {
   return { file: find('strace') ?? 'strace', args: [...options, '-o', path, '--', file, ...args] };
 }
 
-/** What a run may do with its secrets. */
-export interface Permit {
-  /** By what the secret is called. */
-  readonly secrets: ReadonlyMap<string, string>;
-  /** Whether this one may be written there. */
-  isMeant(place: string, kind: string): boolean;
-  /** Text of the person's: a command that is started as it stands there may hold anything. */
-  readonly given: string;
-}
-
 /** Keys go into the draft of the credentials file, codes to STS, and back to the terminal on which they were typed. */
 export function isUsual(place: string, kind: string): boolean {
   return (kind === 'a key' ? /\.refresh-mfa-\w+\/[^/]+$/ : /^port |^\/dev\/pts\//).test(place);
 }
 
-/** Each as `PLACE shows KIND`. The tool itself was started, and its environment made, by the person. */
-export function findLeaks(path: string, { secrets, isMeant, given }: Permit): string[] {
-  const trace = readTrace(path);
-  const places: [place: string, text: string][] = [
-    ['an argument', trace.args.filter((word) => !given.includes(word)).join('\0')],
-    ['the environment of a program', trace.env.join('\0')],
-    ['a name', trace.names.join('\0')],
-    ...trace.written,
-  ];
-  const found = places.flatMap(([place, text]) =>
-    [...secrets]
-      .filter(([secret, kind]) => !isMeant(place, kind) && holds(text, secret))
-      .map(([, kind]) => `${place} shows ${kind}`),
-  );
-  return [...found, ...trace.unseen.map((call) => `bytes that strace does not show: ${call}`)];
+/**
+ * Each as `PLACE shows KIND`, where `secrets` has what each is called. The tool itself was started, and its environment made, by the
+ * person; so was what is `given`: a command that is started as it stands there may hold anything.
+ */
+export function findLeaks(path: string, secrets: ReadonlyMap<string, string>, isMeant = isUsual, given = ''): string[] {
+  const { places, unseen } = readTrace(path, given);
+  const found = [...places].flatMap(([place, text]) => {
+    const shown = [...secrets].filter(([secret, kind]) => !isMeant(place, kind) && holds(text, secret));
+    return shown.map(([, kind]) => `${place} shows ${kind}`);
+  });
+  return [...found, ...unseen.map((call) => `bytes that strace does not show: ${call}`)];
 }
 
-/** What the tool has started counts as what it gave to it, and for nothing else. */
-function readTrace(path: string): Trace {
+/**
+ * What the tool gave to the system, by where: the words and variables of programs that it started (what these do is their own
+ * business), names, and what was written to a path, to `pipe:[7]`, or to `port 443` of a connection. And calls that hide bytes.
+ */
+function readTrace(path: string, given: string) {
   const lines = readFileSync(path, 'latin1').split('\n');
-  const main = /^\d+/.exec(lines[0] ?? '')?.[0] ?? '';
+  const [first = ''] = lines;
+  const main = /^\d+/.exec(first)?.[0] ?? '';
+  const environment = strings(first.slice(first.indexOf('], [')));
   const foreign = new Set<string>();
   const ports = new Map<string, string>();
-  const trace: Trace = { args: [], env: [], names: [], written: new Map(), unseen: [] };
-  let own: readonly string[] | undefined;
+  const places = new Map<string, string>();
+  const unseen: string[] = [];
+  const add = (place: string, text: string) => places.set(place, (places.get(place) ?? '') + text);
   for (const line of lines) {
     const [, pid = '', name = '', rest = ''] = /^(\d+) +(?:<\.\.\. )?(\w+)(?: resumed>|\()(.*)$/.exec(line) ?? [];
     if (/^(clone3?|v?fork)$/.test(name)) {
@@ -89,25 +70,24 @@ function readTrace(path: string): Trace {
     } else if (line.includes(' resumed>') || foreign.has(pid)) {
       // was seen when it began, or is no business of ours
     } else if (name.startsWith('execve')) {
-      const [, args = '', env = ''] = /\[(.*?)\], \[(.*?)\]/.exec(rest) ?? [];
-      own ??= strings(env);
       if (pid === main) continue;
       foreign.add(pid);
-      trace.args.push(...strings(args));
-      trace.env.push(...strings(env).filter((variable) => !own?.includes(variable)));
+      const words = strings(rest).filter((word) => !environment.includes(word) && !given.includes(word));
+      add('an argument or a variable', `${words.join('\0')}\0`);
     } else {
       const [, label = ''] = /^\d+<(.*?)>[,)]/.exec(rest) ?? [];
       const target = decoded(label);
       if (name === 'connect') ports.set(target, `port ${/_port=htons\((\d+)\)/.exec(rest)?.[1] ?? 'of no network'}`);
-      if (writes.includes(name)) {
-        const place = ports.get(target) ?? target;
-        trace.written.set(place, (trace.written.get(place) ?? '') + strings(rest.slice(label.length)).join(''));
-      } else if (unseen.includes(name) || isSharedFile(name, rest)) trace.unseen.push(line);
-      // the system makes these of process ids, in which six digits stand by chance
-      else trace.names.push(...strings(rest).filter((text) => !/^\/(?:proc|sys)\//.test(text)));
+      if (writes.includes(name)) add(ports.get(target) ?? target, strings(rest.slice(label.length)).join(''));
+      else if (hidden.includes(name) || isSharedFile(name, rest)) unseen.push(line);
+      else {
+        // the system makes these of process ids, in which six digits stand by chance
+        const names = strings(rest).filter((text) => !/^\/(?:proc|sys)\//.test(text));
+        add('a name', `${names.join('\0')}\0`);
+      }
     }
   }
-  return trace;
+  return { places, unseen };
 }
 
 function isSharedFile(name: string, args: string): boolean {
