@@ -1,22 +1,7 @@
 // The one write: whole or not at all, private, and nothing of anybody else's is lost. torture.test.ts does the same at random.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  appendFileSync,
-  existsSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,7 +43,7 @@ function makeTarget(t: TestContext, credentials = old, mode = 0o600) {
 /** Without a file, and nothing that has to stay in it. */
 function makeEmpty(t: TestContext) {
   const made = makeTarget(t);
-  rmSync(made.home.credentialsPath);
+  fs.rmSync(made.home.credentialsPath);
   return { ...made, target: { ...made.target, others: [] } };
 }
 
@@ -76,8 +61,8 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** That it fails with these words, and leaves the file and its neighbors as they were. */
 async function refuses(work: () => Promise<unknown>, words: RegExp, folder: string): Promise<void> {
-  const names = () => readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  const list = () => names().map((name) => `${name} ${lstatSync(join(folder, name)).mtimeMs}`);
+  const names = () => fs.readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const list = () => names().map((name) => `${name} ${fs.lstatSync(join(folder, name)).mtimeMs}`);
   const before = list();
   await assert.rejects(work, (error) => {
     assert.ok(error instanceof UserError, String(error));
@@ -98,7 +83,7 @@ describe('who may read it', () => {
   ] as const) {
     test(`a file ${what} is 600 afterwards, in a folder that is 700, under umask ${umask.toString(8)}`, async (t) => {
       const { home, folder, target } = mode === undefined ? makeEmpty(t) : makeTarget(t, old, mode);
-      if (mode === undefined) rmSync(folder, { recursive: true });
+      if (mode === undefined) fs.rmSync(folder, { recursive: true });
       await prepareTarget(target);
       const before = process.umask(umask);
       try {
@@ -108,7 +93,7 @@ describe('who may read it', () => {
         process.umask(before);
       }
       assert.equal(home.mode(), 0o600);
-      assert.equal(statSync(folder).mode & 0o777, 0o700);
+      assert.equal(fs.statSync(folder).mode & 0o777, 0o700);
       assert.equal(home.readCredentials(), mode === undefined ? added : written);
       assert.deepEqual(home.listAws(), ['credentials']);
     });
@@ -118,7 +103,8 @@ describe('who may read it', () => {
     const { home, target, folder } = makeTarget(t);
     const trace = join(home.path, 'trace');
     await writeBehind(target, ['strace', '-f', '-e', 'trace=mkdir,mkdirat,open,openat', '-o', trace]);
-    const calls = readFileSync(trace, 'utf8')
+    const calls = fs
+      .readFileSync(trace, 'utf8')
       .split('\n')
       .filter((line) => line.includes(`${folder}/`) && /O_CREAT|mkdir/.test(line));
     assert.ok(calls.length >= 4, 'two folders, a trial and a draft are made');
@@ -131,7 +117,7 @@ describe('who may read it', () => {
     for (const { home, target } of [makeTarget(t), makeEmpty(t)]) {
       execFileSync('chown', ['-R', stranger, home.path]);
       await saveCredentials(target, change);
-      assert.deepEqual([statSync(home.credentialsPath).uid, home.mode()], [Number(stranger), 0o600]);
+      assert.deepEqual([fs.statSync(home.credentialsPath).uid, home.mode()], [Number(stranger), 0o600]);
     }
   });
 });
@@ -139,21 +125,21 @@ describe('who may read it', () => {
 describe('links', { skip: onWindows }, () => {
   test('the file may be a symlink, and ~/.aws: they stay, and the file that they lead to is written', async (t) => {
     const { home, target, folder } = makeTarget(t);
-    renameSync(home.credentialsPath, join(home.path, 'elsewhere'));
-    symlinkSync('../elsewhere', home.credentialsPath);
-    renameSync(folder, join(home.path, 'dotfiles'));
-    symlinkSync('dotfiles', folder);
+    fs.renameSync(home.credentialsPath, join(home.path, 'elsewhere'));
+    fs.symlinkSync('../elsewhere', home.credentialsPath);
+    fs.renameSync(folder, join(home.path, 'dotfiles'));
+    fs.symlinkSync('dotfiles', folder);
     assert.deepEqual(await prepareTarget(target), []);
     await saveCredentials(target, change);
-    assert.deepEqual([readlinkSync(folder), readlinkSync(home.credentialsPath)], ['dotfiles', '../elsewhere']);
-    assert.equal(readFileSync(join(home.path, 'elsewhere'), 'utf8'), written);
-    assert.deepEqual(readdirSync(home.path).sort(), ['.aws', 'dotfiles', 'elsewhere']);
+    assert.deepEqual([fs.readlinkSync(folder), fs.readlinkSync(home.credentialsPath)], ['dotfiles', '../elsewhere']);
+    assert.equal(fs.readFileSync(join(home.path, 'elsewhere'), 'utf8'), written);
+    assert.deepEqual(fs.readdirSync(home.path).sort(), ['.aws', 'dotfiles', 'elsewhere']);
     assert.deepEqual(home.listAws(), ['credentials']);
   });
 
   test('a hard link is pointed out, since it keeps the old keys', async (t) => {
     const { home, target } = makeTarget(t);
-    linkSync(home.credentialsPath, join(home.path, 'second'));
+    fs.linkSync(home.credentialsPath, join(home.path, 'second'));
     assert.deepEqual(await prepareTarget(target), ['a hard link to ~/.aws/credentials will keep the old keys']);
   });
 });
@@ -186,13 +172,13 @@ describe('what cannot be written', { skip: onWindows }, () => {
   test('a mount point, whatever its name', { skip: noMounts }, async (t) => {
     const { home, target, folder } = makeTarget(t);
     const path = join(folder, 'my keys\\1');
-    renameSync(home.credentialsPath, path);
+    fs.renameSync(home.credentialsPath, path);
     const behind = [...namespace, 'sh', '-c', 'mount --bind "$0" "$0" && exec "$@"', path];
     const error = 'cannot replace ~/.aws/credentials: it is a mount point\n';
     for (const isPrepared of [true, false]) {
       assert.equal(await writeBehind({ ...target, path }, behind, isPrepared), error);
     }
-    assert.equal(readFileSync(path, 'utf8'), old);
+    assert.equal(fs.readFileSync(path, 'utf8'), old);
   });
 
   test('a file that could not grow; this is told before the code is asked for', async (t) => {
@@ -216,7 +202,7 @@ describe('what cannot be written', { skip: onWindows }, () => {
       await writeBehind(target, ['strace', '-f', '-o', trace, '-e', `trace=fsync,${owners}`, ...inject]),
       '',
     );
-    assert.match(readFileSync(trace, 'utf8'), /fsync.*INJECTED[\s\S]*chown.*INJECTED/);
+    assert.match(fs.readFileSync(trace, 'utf8'), /fsync.*INJECTED[\s\S]*chown.*INJECTED/);
     assert.equal(home.readCredentials(), written);
   });
 });
@@ -240,7 +226,7 @@ describe('a lock that is not free', { skip: onWindows, concurrency: 4 }, () => {
 
   test("another user's in a sticky folder is told before the code", { skip: noStranger }, async (t) => {
     const { home, target, folder, lock } = makeTarget(t);
-    mkdirSync(lock, { mode: 0o700 });
+    fs.mkdirSync(lock, { mode: 0o700 });
     execFileSync('chown', [stranger, home.path, target.path]);
     execFileSync('chmod', ['1777', folder]);
     assert.equal(await writeBehind(target, asStranger), `${lock} is in the way (EPERM)\n`);
@@ -250,9 +236,9 @@ describe('a lock that is not free', { skip: onWindows, concurrency: 4 }, () => {
   test('an empty one is taken, and one with the draft of a run that was killed, whatever its date', async (t) => {
     for (const file of [undefined, draft]) {
       const { home, target, lock } = makeTarget(t);
-      mkdirSync(lock);
-      if (file) writeFileSync(join(lock, file), 'a session');
-      utimesSync(lock, new Date('2100-01-01'), new Date('2100-01-01'));
+      fs.mkdirSync(lock);
+      if (file) fs.writeFileSync(join(lock, file), 'a session');
+      fs.utimesSync(lock, new Date('2100-01-01'), new Date('2100-01-01'));
       await saveCredentials(target, change);
       assert.equal(home.readCredentials(), written);
       assert.deepEqual(home.listAws(), ['credentials']);
@@ -278,7 +264,7 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
     const only = calls === 'close' ? ['-P', target.path] : [];
     const behind = ['strace', '-f', ...options, ...only];
     const { child, done } = startWriter(target, [name], { behind, isPrepared: false });
-    const readTrace = () => (existsSync(trace) ? readFileSync(trace, 'utf8') : '');
+    const readTrace = () => (fs.existsSync(trace) ? fs.readFileSync(trace, 'utf8') : '');
     await until(() => readTrace().includes('stopped by SIGSTOP'));
     const pid = Number.parseInt(readTrace(), 10);
     t.after(() => child.exitCode === null && process.kill(pid, 'SIGKILL'));
@@ -301,12 +287,12 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
     test(`sleeps ${when}: another run goes first, and both sections are there`, async (t) => {
       const { home, target, folder, lock } = makeTarget(t);
       if (when.includes('waits')) {
-        mkdirSync(lock);
-        writeFileSync(join(lock, draft), 'a session');
+        fs.mkdirSync(lock);
+        fs.writeFileSync(join(lock, draft), 'a session');
       }
       const slow = await startStopped(t, target, 'slow', call);
       // it sleeps so long that its folder is swept
-      for (const name of readdirSync(folder)) utimesSync(join(folder, name), longAgo, longAgo);
+      for (const name of fs.readdirSync(folder)) fs.utimesSync(join(folder, name), longAgo, longAgo);
       await saveCredentials(target, change);
       assert.equal(home.readCredentials(), written);
       assert.deepEqual(await slow.goOn(), { said: ['slow'], errors: '' });
@@ -328,18 +314,18 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
   test('frees a stale lock that another run takes at that moment: it waits for that one', async (t) => {
     const { home, target, folder, lock } = makeTarget(t);
     const put = (name: string) => {
-      mkdirSync(join(folder, name));
-      writeFileSync(join(folder, name, draft), 'a session');
-      renameSync(join(folder, name), lock);
+      fs.mkdirSync(join(folder, name));
+      fs.writeFileSync(join(folder, name, draft), 'a session');
+      fs.renameSync(join(folder, name), lock);
     };
     put('dead');
     const slow = await startStopped(t, target, 'foobar', ['?unlink,?unlinkat', 1]);
     put('living');
     const ended = slow.goOn();
     await until(() => /rmdir.*ENOTEMPTY([\s\S]*rename){20}/.test(slow.readTrace()));
-    assert.deepEqual([readdirSync(lock), home.readCredentials()], [[draft], old]);
+    assert.deepEqual([fs.readdirSync(lock), home.readCredentials()], [[draft], old]);
     // as that run does at its end; what it leaves of the lock may be replaced at once
-    rmSync(join(lock, draft));
+    fs.rmSync(join(lock, draft));
     assert.deepEqual(await ended, { said: ['foobar'], errors: '' });
     assert.equal(home.readCredentials(), written);
   });
@@ -355,8 +341,8 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
       const [left = '', ...others] = home.listAws().filter((name) => name !== 'credentials');
       assert.deepEqual(others, []);
       assert.equal(left === 'credentials.refresh-mfa-lock', when === 'third');
-      assert.equal(statSync(join(folder, left)).mode & 0o777, 0o700);
-      if (when !== 'third') utimesSync(join(folder, left), longAgo, longAgo);
+      assert.equal(fs.statSync(join(folder, left)).mode & 0o777, 0o700);
+      if (when !== 'third') fs.utimesSync(join(folder, left), longAgo, longAgo);
       assert.equal(await writeBehind(target, asRoot && !noStranger ? asStranger : []), '');
       assert.equal(home.readCredentials(), written);
       // what root had not yet given to the user can only be left
@@ -368,9 +354,9 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
 test('folders of runs that were killed a minute ago are swept, and nothing else', { skip: onWindows }, async (t) => {
   const { home, target, folder } = makeTarget(t);
   const make = (name: string, files: readonly string[], date = longAgo) => {
-    mkdirSync(join(folder, name));
-    for (const file of files) writeFileSync(join(folder, name, file), 'x');
-    utimesSync(join(folder, name), date, date);
+    fs.mkdirSync(join(folder, name));
+    for (const file of files) fs.writeFileSync(join(folder, name, file), 'x');
+    fs.utimesSync(join(folder, name), date, date);
   };
   make('credentialz.refresh-mfa-Ab3xYz', [draft]);
   make('credentials.refresh-mfa-copies-of-mine', []);
@@ -386,8 +372,8 @@ test('folders of runs that were killed a minute ago are swept, and nothing else'
     'refresh-mfa-123456',
     'refresh-mfa.lock',
   ]) {
-    writeFileSync(join(folder, `credentials.${copy}`), 'mine');
-    utimesSync(join(folder, `credentials.${copy}`), longAgo, longAgo);
+    fs.writeFileSync(join(folder, `credentials.${copy}`), 'mine');
+    fs.utimesSync(join(folder, `credentials.${copy}`), longAgo, longAgo);
   }
   const list = () => execFileSync('ls', ['-R', folder], { encoding: 'utf8' });
   const before = list();
@@ -408,8 +394,8 @@ describe('another program that writes the file meanwhile', { concurrency: 4 }, (
       let turns = 0;
       await saveCredentials(target, (document) => {
         if (turns++ === 0) {
-          if (how !== 'in place') rmSync(target.path);
-          writeFileSync(target.path, `${old}[b]\ny = 2\n`, { mode: 0o644 });
+          if (how !== 'in place') fs.rmSync(target.path);
+          fs.writeFileSync(target.path, `${old}[b]\ny = 2\n`, { mode: 0o644 });
         }
         return change(document);
       });
@@ -422,7 +408,7 @@ describe('another program that writes the file meanwhile', { concurrency: 4 }, (
   test('all the time: it ends with an error', async (t) => {
     const { home, target } = makeTarget(t);
     const work = saveCredentials(target, (document) => {
-      appendFileSync(target.path, '#\n');
+      fs.appendFileSync(target.path, '#\n');
       return change(document);
     });
     await assert.rejects(work, /^UserError: cannot write ~\/\.aws\/credentials: it changes all the time$/);
@@ -437,7 +423,7 @@ describe('another program that writes the file meanwhile', { concurrency: 4 }, (
   ] as const) {
     test(`a file that is ${how} at first is waited for`, async (t) => {
       const { home, target } = makeTarget(t, half);
-      setTimeout(() => writeFileSync(target.path, old), 300);
+      setTimeout(() => fs.writeFileSync(target.path, old), 300);
       await saveCredentials(target, change);
       assert.equal(home.readCredentials(), written);
     });

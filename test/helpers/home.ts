@@ -1,15 +1,4 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -45,33 +34,33 @@ export type Home = ReturnType<typeof makeHome>;
 /** Makes a home folder that goes when the test ends; `~/.aws` exists only once one of its files was written. */
 export function makeHome(t: TestContext, files: HomeFiles = {}) {
   // resolved, since macOS's temporary folder is behind a symlink and messages name paths
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
+  const path = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
   const aws = join(path, '.aws');
   t.after(() => {
     // a test may have left the folder read-only
-    if (existsSync(aws)) chmodSync(aws, 0o700);
-    rmSync(path, { recursive: true, force: true });
+    if (fs.existsSync(aws)) fs.chmodSync(aws, 0o700);
+    fs.rmSync(path, { recursive: true, force: true });
   });
 
   const configPath = join(aws, 'config');
   const credentialsPath = join(aws, 'credentials');
   const write = (file: string, content: string | Buffer, mode: number) => {
-    mkdirSync(aws, { recursive: true, mode: 0o700 });
-    writeFileSync(file, content);
+    fs.mkdirSync(aws, { recursive: true, mode: 0o700 });
+    fs.writeFileSync(file, content);
     // the umask has no say here
-    chmodSync(file, mode);
+    fs.chmodSync(file, mode);
   };
   const home = {
     path,
     configPath,
     credentialsPath,
-    readCredentials: () => readFileSync(credentialsPath, 'utf8'),
+    readCredentials: () => fs.readFileSync(credentialsPath, 'utf8'),
     writeConfig: (content: string | Buffer) => write(configPath, content, 0o600),
     writeCredentials: (content: string | Buffer, mode = 0o600) => write(credentialsPath, content, mode),
     /** The permission bits of the credentials file. */
-    mode: () => statSync(credentialsPath).mode & 0o777,
+    mode: () => fs.statSync(credentialsPath).mode & 0o777,
     /** The names in `~/.aws`, sorted; none when it does not exist. */
-    listAws: () => (existsSync(aws) ? readdirSync(aws).sort() : []),
+    listAws: () => (fs.existsSync(aws) ? fs.readdirSync(aws).sort() : []),
   };
   if (files.config !== undefined) home.writeConfig(files.config);
   if (files.credentials !== undefined) home.writeCredentials(files.credentials, files.mode);
@@ -82,7 +71,7 @@ export function makeHome(t: TestContext, files: HomeFiles = {}) {
 export function seedHome(t: TestContext, sts: LocalSts): Home {
   for (const user of Object.values(devices)) sts.addUser(user);
   const [config, credentials] = ['config', 'credentials'].map((name) =>
-    readFileSync(resolve(__dirname, '../../examples', name)),
+    fs.readFileSync(resolve(__dirname, '../../examples', name)),
   );
   return makeHome(t, { config: config ?? '', credentials: credentials ?? '' });
 }

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Home } from './home';
@@ -34,16 +35,6 @@ export interface Output {
 
 export interface Result extends Output {
   readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly ms: number;
-}
-
-/** A process that still runs; `done` has to be awaited, since that is where its output is checked. */
-export interface Running {
-  readonly child: ChildProcess;
-  readonly done: Promise<Result>;
-  /** What was printed so far. */
-  output(): Output;
 }
 
 /** The program under test: $REFRESH_MFA_BIN (a script for Node or an executable), else what `npm run build` made. */
@@ -60,17 +51,16 @@ export function environment({ home, sts, env }: Surroundings): Record<string, st
 }
 
 /** Runs the program to its end. Rejects when that takes too long, or when it printed a secret. */
-export async function run(args: readonly string[], options: RunOptions): Promise<Result> {
+export function run(args: readonly string[], options: RunOptions): Promise<Result> {
   return start(args, options).done;
 }
 
-/** Starts the program and returns at once, for tests that signal it or watch it. */
-export function start(args: readonly string[], options: RunOptions): Running {
+/** Starts the program and returns at once. Await `done`: that is where the output is checked; `output` gives what came so far. */
+export function start(args: readonly string[], options: RunOptions) {
   const { stdin, program = command(), limitMs = 300_000 } = options;
   const secrets = secretsOf(options);
   for (const code of [...codesOf(args, stdin), ...(options.secrets ?? [])]) secrets.set(code, 'a one-time password');
 
-  const began = performance.now();
   const child = spawn(program.file, [...program.args, ...args], {
     cwd: options.cwd ?? options.home.path,
     env: environment(options),
@@ -86,27 +76,21 @@ export function start(args: readonly string[], options: RunOptions): Running {
   child.stdin?.on('error', () => {});
   if (stdin !== undefined && stdin !== 'open') child.stdin?.end(stdin);
 
-  const done = new Promise<Result>((fulfil, reject) => {
-    const late = setTimeout(() => {
-      child.kill('SIGKILL');
-      // a grandchild that holds the pipes open must not hold up the test, and ends with its standard input
-      for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
-      reject(new Error(`still running after ${limitMs} ms\nstdout: ${output.stdout}\nstderr: ${output.stderr}`));
-    }, limitMs).unref();
-    child.on('error', reject);
-    child.on('close', (status, signal) => {
-      clearTimeout(late);
-      try {
-        assertNoSecrets(output, new Map([...secrets, ...secretsOf(options)]));
-        const all = `${output.stdout}\n${output.stderr}`;
-        if (status !== 0 && /^ {4}at /m.test(all)) throw new Error(`a stack trace was printed\n${all}`);
-        fulfil({ status, signal, ...output, ms: performance.now() - began });
-      } catch (error) {
-        reject(error);
-      }
-    });
+  const late = AbortSignal.timeout(limitMs);
+  late.addEventListener('abort', () => {
+    child.kill('SIGKILL');
+    // a grandchild that holds the pipes open must not hold up the test, and ends with its standard input
+    for (const stream of child.stdio) stream?.destroy();
   });
-  return { child, done, output: () => ({ ...output }) };
+  const finish = async (): Promise<Result> => {
+    const [status] = await once(child, 'close');
+    const all = `${output.stdout}\n${output.stderr}`;
+    if (late.aborted) throw new Error(`still running after ${limitMs} ms\n${all}`);
+    assertNoSecrets(output, new Map([...secrets, ...secretsOf(options)]));
+    if (status !== 0 && /^ {4}at /m.test(all)) throw new Error(`a stack trace was printed\n${all}`);
+    return { status, ...output };
+  };
+  return { child, done: finish(), output: () => ({ ...output }) };
 }
 
 /** Every secret that could show, with what it is: those of the two files as they are now, and those of the STS. */
