@@ -12,20 +12,15 @@ export interface FileBlock {
   readonly lines: string[];
 }
 
-/** One command with all that is told about it. The texts are those of the file, without their marks. */
+/** One command with all that is told about it. */
 export interface Step {
   readonly line: number;
   readonly command: string;
   /** What the next calls meet. */
   readonly answers: readonly string[];
-  readonly input: string[];
-  readonly calls: string[];
-  readonly stdout: string[];
-  readonly stderr: string[];
-  /** Sections that must hold the session that STS gave. */
-  readonly sessions: string[];
+  /** What it reads, says and does: lines with their marks. */
+  readonly told: string[];
   readonly files: FileBlock[];
-  status: number;
 }
 
 export interface Case {
@@ -51,7 +46,7 @@ export function readCases(topic: string): Case[] {
   return all.filter(({ title }) => wanted.test(`${topic}: ${title}`));
 }
 
-const flagPattern = /^(no newline at end|CRLF|escapes|absent|mode [0-7]{3}|like [\w./-]+)$/;
+const flagPattern = /^(no newline at end|CRLF|absent|mode [0-7]{3}|like [\w./-]+)$/;
 
 /** The cases of one file; an error names the line that it does not understand. */
 export function parseCases(text: string, file: string): Case[] {
@@ -61,56 +56,34 @@ export function parseCases(text: string, file: string): Case[] {
   let block: FileBlock | undefined;
   for (const [index, whole] of text.split('\n').entries()) {
     const line = index + 1;
-    const fail = (problem: string): never => {
-      throw new Error(`${file}:${line}: ${problem}: ${whole}`);
-    };
+    const problem = (what: string) => new Error(`${file}:${line}: ${what}: ${whole}`);
     const current = cases.at(-1);
     const step = current?.steps.at(-1);
-    const [, mark = '', rest = ''] = /^(---(?= [~/])|##|sts:|needs:|\$) (.*)$/.exec(whole) ?? [];
-    if (mark === '') {
-      if (block) block.lines.push(whole);
-      else if (current && whole !== '') {
-        if (!step || answers.length > 0) fail('this is only for after a command');
-        else if (!expect(step, whole)) fail('what is this');
-      }
-      continue;
-    }
-    block = undefined;
-    if (mark === '##') {
-      if (cases.some(({ title }) => title === rest)) fail('this title is taken');
+    const [, mark, rest = ''] = /^(---(?= [~/])|##|sts:|needs:|\$) (.*)$/.exec(whole) ?? [];
+    if (mark) block = undefined;
+    if (block) block.lines.push(whole);
+    else if (mark === '##') {
+      if (cases.some(({ title }) => title === rest)) throw problem('this title is taken');
       cases.push({ file, line, title: rest, needs: [], files: [...shared], steps: [] });
     } else if (mark === '---') {
       const [, path = '', flags = ''] = /^(.*?)((?: \([^()]*\))*)$/.exec(rest) ?? [];
       block = { path, flags: [...flags.matchAll(/\((.*?)\)/g)].map(([, flag = '']) => flag), lines: [] };
-      for (const flag of block.flags) if (!flagPattern.test(flag)) fail(`there is no flag (${flag})`);
+      for (const flag of block.flags) if (!flagPattern.test(flag)) throw problem(`there is no flag (${flag})`);
       (step ?? current ?? { files: shared }).files.push(block);
-    } else if (!current) fail('a case has to begin first, with ## and a title');
-    else if (mark === 'needs:') {
-      if (step) fail('this stands before the first command');
-      current.needs.push(...rest.split(' '));
-    } else if (mark === 'sts:') {
-      if (!parseAnswer(rest)) fail('the STS does not know this');
+    } else if (current && mark === 'needs:') current.needs.push(...rest.split(' '));
+    else if (current && mark === 'sts:') {
+      if (!parseAnswer(rest)) throw problem('the STS does not know this');
       answers.push(rest);
-    } else {
-      const empty = { input: [], calls: [], stdout: [], stderr: [], sessions: [], files: [] };
-      current.steps.push({ line, command: rest, answers, ...empty, status: 0 });
+    } else if (current && mark === '$') {
+      current.steps.push({ line, command: rest, answers, told: [], files: [] });
       answers = [];
-    }
+    } else if (step && /^([<?>!+]( |$)|= \d+$)/.test(whole)) step.told.push(whole.length === 1 ? `${whole} ` : whole);
+    else if (current && whole !== '') throw problem('what is this');
   }
   for (const { title, line, steps } of cases) {
     if (steps.length === 0) throw new Error(`${file}:${line}: this case has no command: ${title}`);
   }
   return cases;
-}
-
-/** Adds a line of what a command reads, says or does. */
-function expect(step: Step, text: string): boolean {
-  const [, mark = '', rest = ''] = /^([<?>!=+])(?: (.*))?$/.exec(text) ?? [];
-  const lists = { '<': step.input, '?': step.calls, '>': step.stdout, '!': step.stderr, '+': step.sessions };
-  if (mark === '=' && /^\d+$/.test(rest)) step.status = Number(rest);
-  else if (mark in lists) lists[mark as keyof typeof lists].push(rest);
-  else return false;
-  return true;
 }
 
 /** What stands behind `sts:`. */

@@ -65,6 +65,7 @@ export function sessionsIn(path: string): string[] {
     .map((section) => section.slice(1, section.indexOf(']\n')));
 }
 
-function keyLines({ accessKeyId, secretAccessKey }: User): string {
+/** The two lines of the long-lived keys. */
+export function keyLines({ accessKeyId, secretAccessKey }: User): string {
   return `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
 }

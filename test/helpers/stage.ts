@@ -13,11 +13,11 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { type Case, type FileBlock, parseAnswer, readCases, type Step } from './cases';
-import { diff, type Signed } from './diff';
+import { diff } from './diff';
 import { devices, type Home, makeHome } from './home';
 import { pathWith } from './programs';
 import { command, secretsOf, start } from './run';
-import { other, person } from './scene';
+import { keyLines, oldSession, other, person } from './scene';
 import { type IssuedSession, type LocalSts, startSts, totp, type User, wrongCode } from './sts';
 import { findLeaks, isUsual, traced } from './trace';
 import { whyNot } from './which';
@@ -29,9 +29,8 @@ interface Stage {
   readonly home: Home;
   readonly sts: LocalSts;
   readonly PATH: string;
-  /** The codes that it gave out, the last one last, and how many were good ones of each user. */
+  /** The codes that it gave out, the last one last. */
   readonly codes: string[];
-  readonly counts: Map<User, number>;
   /** Where each run of the tool leaves what strace saw of it. */
   readonly traces: string | undefined;
 }
@@ -56,12 +55,12 @@ export async function runCase(t: TestContext, one: Case, { trace = false } = {})
   for (const user of Object.values(users)) sts.addUser(user);
   const traces = trace ? makeHome(t).path : undefined;
   const { PATH } = pathWith(t, {}, traces ? traced(command(), join(traces, '$$')) : command());
-  const stage: Stage = { now: Date.now(), home: makeHome(t), sts, PATH, codes: [], counts: new Map(), traces };
+  const stage: Stage = { now: Date.now(), home: makeHome(t), sts, PATH, codes: [], traces };
   for (const block of one.files) layOut(block, stage);
   for (const step of one.steps) {
-    const report = await runStep(step, stage);
-    if (report === undefined) continue;
-    const error = new Error(`${one.title}\n${report}`);
+    const problem = await runStep(step, stage);
+    if (problem === undefined) continue;
+    const error = new Error(`${one.title}\n${problem}`);
     // its own stack would name this file, and never the case
     error.stack = `${error.message}\n    at ${one.file}:${step.line}`;
     throw error;
@@ -88,46 +87,49 @@ function behind(word: string, flags: readonly string[]): string | undefined {
 function contentOf(flags: readonly string[], lines: readonly string[], stage: Stage): string {
   const like = behind('like ', flags);
   if (like !== undefined) return readFileSync(resolve(__dirname, '../..', like), 'utf8');
-  const kept = lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
-  const all = kept.map((line) => fill(flags.includes('escapes') ? decode(line) : line, stage));
-  const end = flags.includes('CRLF') ? '\r\n' : '\n';
-  return all.length === 0 ? '' : `${all.join(end)}${flags.includes('no newline at end') ? '' : end}`;
+  const kept = lines.slice(0, lines.findLastIndex((line) => line !== '') + 1).map((line) => `${line}\n`);
+  const text = fill(kept.join(''), stage).replace(/\\x([0-9a-f]{2})/g, (_, hex) => Buffer.from(hex, 'hex').toString());
+  const whole = flags.includes('no newline at end') ? text.slice(0, -1) : text;
+  return flags.includes('CRLF') ? whole.replaceAll('\n', '\r\n') : whole;
 }
-
-function decode(text: string): string {
-  const letters: Readonly<Record<string, string>> = { t: '\t', r: '\r', n: '\n', '\\': '\\' };
-  return text.replace(
-    /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|([trn\\]))/g,
-    (_, byte, unit, letter) => letters[letter] ?? String.fromCharCode(Number.parseInt(byte ?? unit, 16)),
-  );
-}
-
-const units: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000, day: 86_400_000 };
 
 /** Replaces the words in braces that stand for one certain text; what is not known yet, and any other brace, stays. */
-function fill(text: string, { now, home, sts, codes, counts }: Stage): string {
-  return text.replace(/\{([^{}]+)\}/g, (whole, word: string) => {
-    const [isTime, sign = '', count = '0', unit = 's'] = /^now(?: ([+-]) (\d+) (s|min|h|day)s?)?$/.exec(word) ?? [];
-    if (isTime) return rfc3339(now + Number(`${sign}${count}`) * (units[unit] ?? 0));
-    const [isCode, wrong, name = 'person'] = /^(wrong )?code(?: of (\w+))?$/.exec(word) ?? [];
-    const user = users[name];
-    if (isCode && user) {
-      const used = counts.get(user) ?? 0;
-      if (!wrong) counts.set(user, used + 1);
+function fill(text: string, stage: Stage): string {
+  const time = (hours: string) => new Date(stage.now + Number(hours) * 3_600_000).toISOString().replace(/\.\d+/, '');
+  return text
+    .replace(/\{now \+ (\d+) h\}/g, (_, hours) => time(hours))
+    .replace(/\{([a-z ]+?)(?: of (\w+))?(?: (\d+))?\}/g, (whole, word, name = 'person', number = '0') => {
+      return meaningOf(word, users[name], Number(number), stage) ?? whole;
+    });
+}
+
+/** What a word says of the user, or of the session with the number, which is 0 for the last one. */
+function meaningOf(word: string, user: User | undefined, number: number, stage: Stage): string | undefined {
+  const { home, sts, codes } = stage;
+  if (!user) return undefined;
+  switch (word) {
+    case 'keys':
+      return keyLines(user).trimEnd();
+    case 'old session':
+      return oldSession.trimEnd();
+    case 'code': {
       // STS takes these, whatever their order
-      codes.push(wrong ? wrongCode(user.totpSecret) : totp(user.totpSecret, [0, 1, -1, -2][used]));
-      return codes.at(-1) ?? '';
+      const good = [0, 1, -1, -2].map((step) => totp(user.totpSecret, step));
+      codes.push(good.find((code) => !codes.includes(code)) ?? 'no code is left');
+      return codes.at(-1);
     }
-    const [, kind = '', which] = /^(id|secret|token|end)(?: (\d+))?$/.exec(word) ?? [];
-    const session = sts.sessions.at(which === undefined ? -1 : Number(which) - 1);
-    const known: Readonly<Record<string, string | undefined>> = {
-      'used code': codes.at(-1),
-      home: home.path,
-      sts: new URL(sts.url).host,
-      ...(kind && { [word]: partsOf(session)[kind] }),
-    };
-    return known[word] ?? whole;
-  });
+    case 'wrong code':
+      codes.push(wrongCode(user.totpSecret));
+      return codes.at(-1);
+    case 'used code':
+      return codes.at(-1);
+    case 'home':
+      return home.path;
+    case 'sts':
+      return new URL(sts.url).host;
+    default:
+      return partsOf(sts.sessions.at(number - 1))[word];
+  }
 }
 
 function partsOf(session: IssuedSession | undefined): Record<string, string> {
@@ -136,33 +138,30 @@ function partsOf(session: IssuedSession | undefined): Record<string, string> {
   return { id: accessKeyId, secret: secretAccessKey, token: sessionToken, end: expiration };
 }
 
-function rfc3339(time: number): string {
-  return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
-}
+/** Lines as a case has them. */
+type Comparison = readonly [expected: readonly string[], got: readonly string[]];
 
-/** Lines of one kind, each shown behind `mark`; below `title`, which is shown where they differ. */
-interface Comparison {
-  readonly title?: string;
-  readonly mark?: string;
-  readonly expected: readonly string[];
-  readonly got: readonly string[];
-}
+/** The call that gives `person` a session. */
+const usualCall = `? GetSessionToken ${person.accessKeyId} us-east-1 ${person.serial}`;
 
 /** What the command did other than told, or undefined. */
 async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
   const { home, sts, PATH } = stage;
+  const told = (mark: string) => step.told.filter((line) => line.startsWith(mark));
   const typed = fill(step.command, stage);
-  const stdin = step.input.length > 0 ? `${step.input.map((line) => fill(line, stage)).join('\n')}\n` : 'open';
-  const before = filesOf(home);
-  const credentials = readIfThere(home.credentialsPath);
-  const [calls, sessions] = [sts.calls.length, sts.sessions.length];
+  const input = told('<').map((line) => `${fill(line.slice(2), stage)}\n`);
+  const sessions = told('+').map((line) => line.slice(2));
+  // what is no command of ours may do as it likes
+  const mayChange = [...step.files.map(({ path }) => path), ...(sessions.length > 0 ? ['~/.aws/credentials'] : [])];
+  const showOthers = () => (/\brefresh-mfa\b/.test(typed) ? showFiles(home, mayChange) : []);
+  const before = { others: showOthers(), credentials: readIfThere(home.credentialsPath), calls: sts.calls.length };
   // what STS says may quote the code
   sts.behave(...step.answers.flatMap((answer) => parseAnswer(fill(answer, stage)) ?? []));
 
   const { done, output } = start(['-c', typed], {
     home,
     sts,
-    stdin,
+    stdin: input.join('') || 'open',
     env: { PATH, AWS_EC2_METADATA_DISABLED: 'true', AWS_PAGER: '' },
     program: { file: '/bin/sh', args: [] },
     secrets: stage.codes,
@@ -171,42 +170,25 @@ async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
   const problem = (error: Error) => ({ ...output(), status: error.message.split('\n')[0] });
   const { status, stdout, stderr } = await done.catch(problem);
 
-  const comparisons: Comparison[] = [
-    { mark: '? ', expected: step.calls, got: sts.calls.slice(calls).map(callLine) },
-    { mark: '> ', expected: step.stdout, got: visible(stdout) },
-    { mark: '! ', expected: step.stderr, got: visible(stderr) },
-    { mark: '= ', expected: [String(step.status)], got: [String(status)] },
-    { mark: 'strace: ', expected: [], got: readLeaks(stage) },
+  const calls = told('?').length > 0 ? told('?') : sessions.map(() => usualCall);
+  const all: Comparison[] = [
+    [calls, sts.calls.slice(before.calls).map(callLine)],
+    [told('>'), visible(stdout).map((line) => `> ${line}`)],
+    [told('!'), visible(stderr).map((line) => `! ${line}`)],
+    [told('=').length > 0 ? told('=') : ['= 0'], [`= ${status}`]],
+    [[], readLeaks(stage)],
+    ...(sessions.length > 0 ? compareSessions(sessions, before.credentials, stage) : []),
+    ...step.files.map((block) => compareFile(block, stage)),
+    [before.others, showOthers()],
   ];
-  const names = step.sessions.map((name) => fill(name, stage));
-  if (names.length > 0) comparisons.push(...compareSessions(names, credentials, sts.sessions.slice(sessions), home));
-  // what is no command of ours may do as it likes
-  if (/\brefresh-mfa\b/.test(typed)) {
-    const told = [...step.files.map(({ path }) => path), ...(names.length > 0 ? ['~/.aws/credentials'] : [])];
-    const after = filesOf(home);
-    for (const path of [...new Set([...before.keys(), ...after.keys()])].filter((path) => !told.includes(path))) {
-      comparisons.push({ title: `--- ${path}`, expected: before.get(path) ?? absent, got: after.get(path) ?? absent });
-    }
-  }
-  comparisons.push(...step.files.map((block) => compareFile(block, stage)));
-  return report(step, comparisons, stage);
-}
-
-function report(step: Step, comparisons: readonly Comparison[], stage: Stage): string | undefined {
-  const results = comparisons.map(({ title, mark = '', expected, got }) => {
-    const lines = diff(
-      expected,
-      expected.map((line) => toPattern(line, stage)),
-      got,
-    );
-    const isSame = lines.every(([sign]) => sign === ' ');
-    const shown = lines.map(([sign, line]): Signed => [sign, `${mark}${shorten(line, stage.sts)}`]);
-    return { isSame, shown: title === undefined ? shown : isSame ? [] : [[' ', title] as Signed, ...shown] };
+  const differences = all.flatMap(([expected, got]) => {
+    const patterns = expected.map((line) => toPattern(line, stage));
+    const lines = diff(expected, patterns, got);
+    return lines.every(([sign]) => sign === ' ') ? [] : lines.map(([sign, line]) => `${sign} ${shorten(line, sts)}`);
   });
-  if (results.every(({ isSame }) => isSame)) return undefined;
-  const told = [`$ ${step.command}`, ...step.input.map((line) => `< ${line}`)].map((line): Signed => [' ', line]);
-  const all = [...told, ...results.flatMap(({ shown }) => shown)];
-  return ['(-) expected, (+) got', ...all.map((pair) => pair.join(' ').trimEnd())].join('\n');
+  return differences.length === 0
+    ? undefined
+    : [`$ ${step.command}`, '(-) expected, (+) got', ...differences].join('\n');
 }
 
 const loose: Readonly<Record<string, string>> = {
@@ -217,7 +199,7 @@ const loose: Readonly<Record<string, string>> = {
 
 /** What an expected line matches; undefined for any lines. */
 function toPattern(line: string, stage: Stage): RegExp | undefined {
-  if (line === '...') return undefined;
+  if (/^([>!] )?\.\.\.$/.test(line)) return undefined;
   const parts = line.split(/\{(any|time|left)\}/).map((part, index) => {
     return index % 2 === 1 ? loose[part] : fill(part, stage).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   });
@@ -245,66 +227,64 @@ function readLeaks({ traces, home, sts, codes }: Stage): string[] {
 
 function callLine({ action, accessKeyId, region, params }: LocalSts['calls'][number]): string {
   const { SerialNumber, RoleArn, DurationSeconds } = params;
-  return [action, accessKeyId, region, SerialNumber ?? RoleArn, DurationSeconds].filter(Boolean).join(' ');
+  return ['?', action, accessKeyId, region, SerialNumber ?? RoleArn, DurationSeconds].filter(Boolean).join(' ');
 }
 
-const written = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'x_security_token_expires'];
-const ownKey = new RegExp(`^\\s*(${written.join('|')}|aws_security_token|expiration)\\s*[=:]`, 'i');
+const ownKeys = {
+  aws_access_key_id: 'id',
+  aws_secret_access_key: 'secret',
+  aws_session_token: 'token',
+  x_security_token_expires: 'end',
+};
+const ownKey = new RegExp(`^\\s*(${Object.keys(ownKeys).join('|')}|aws_security_token|expiration)\\s*[=:]`, 'i');
 
 /** The sections hold what STS gave last, in that order; all else is there, but for empty lines. */
-function compareSessions(names: readonly string[], before: string, given: readonly IssuedSession[], home: Home) {
-  const split = (text: string) => {
+function compareSessions(names: readonly string[], before: string, { home, sts }: Stage): Comparison[] {
+  const sortOut = (text: string) => {
+    const own = names.map((name) => [`+ ${name}`]);
+    const others = ['--- ~/.aws/credentials, other lines'];
     let section = '';
-    const lines = text.split('\n').flatMap((line) => {
+    for (const line of text.split('\n').map((line) => line.trimEnd())) {
       section = /^\s*\[(.*?)\]/.exec(line)?.[1] ?? section;
-      return line.trim() === '' ? [] : [{ section, line: line.trimEnd() }];
-    });
-    const isOwn = ({ section, line }: { section: string; line: string }) =>
-      names.includes(section) && (ownKey.test(line) || line === `[${section}]`);
-    return { own: lines.filter(isOwn), others: lines.filter((one) => !isOwn(one)).map(({ line }) => line) };
+      const mine = own[names.indexOf(section)];
+      if (mine && ownKey.test(line)) mine.push(line);
+      else if (line !== '' && !(mine && line === `[${section}]`)) others.push(line);
+    }
+    return { own, others };
   };
-  const { own, others } = split(readIfThere(home.credentialsPath));
-  const ofNames = names.map((name, index): Comparison => {
-    const values = Object.values(partsOf(given.at(index - names.length)));
-    const keys = written.map((key, index) => `${key} = ${values[index] ?? 'what STS gave'}`);
-    const got = own.filter(({ section, line }) => section === name && ownKey.test(line)).map(({ line }) => line);
-    return { title: `+ ${name}`, expected: keys, got };
+  const after = sortOut(readIfThere(home.credentialsPath));
+  const first = sts.sessions.length - names.length + 1;
+  const sessions = names.map((name, index): Comparison => {
+    const keys = Object.entries(ownKeys).map(([key, word]) => `${key} = {${word} ${first + index}}`);
+    return [[`+ ${name}`, ...keys], after.own[index] ?? []];
   });
-  const mode = { title: '--- ~/.aws/credentials', expected: ['mode 600'], got: modeOf(home.credentialsPath) };
-  return [
-    ...ofNames,
-    { title: '--- ~/.aws/credentials, other lines', expected: split(before).others, got: others },
-    mode,
-  ];
+  const [mode] = showFile('~/.aws/credentials', home.credentialsPath);
+  return [...sessions, [sortOut(before).others, after.others], [['--- ~/.aws/credentials (mode 600)'], [mode ?? '']]];
 }
-
-const absent: readonly string[] = ['there is no such file'];
 
 function compareFile({ path, flags, lines }: FileBlock, stage: Stage): Comparison {
-  const file = inHome(path, stage);
-  const mode = behind('mode ', flags);
-  const isThere = statSync(file, { throwIfNoEntry: false })?.isFile();
-  const expected = flags.includes('absent') ? absent : visible(contentOf(flags, lines, stage));
-  const got = isThere ? visible(readFileSync(file, 'utf8')) : absent;
-  if (mode === undefined || !isThere) return { title: `--- ${path}`, expected, got };
-  return { title: `--- ${path}`, expected: [`mode ${mode}`, ...expected], got: [...modeOf(file), ...got] };
+  const state = flags.find((flag) => /^(absent|mode )/.test(flag)) ?? 'mode {any}';
+  const content = Buffer.from(contentOf(flags, lines, stage)).toString('latin1');
+  return [[`--- ${path} (${state})`, ...visible(content)], showFile(path, inHome(path, stage))];
 }
 
-function modeOf(file: string): string[] {
-  const stat = statSync(file, { throwIfNoEntry: false });
-  return stat ? [`mode ${(stat.mode & 0o777).toString(8)}`] : [];
+/** What is in ~/.aws, but for some of its files. */
+function showFiles(home: Home, without: readonly string[]): string[] {
+  const paths = home.listAws().map((name) => `~/.aws/${name}`);
+  const shown = paths.filter((path) => !without.includes(path));
+  return shown.flatMap((path) => showFile(path, path.replace('~', home.path)));
 }
 
-/** What is in ~/.aws, by its path. */
-function filesOf(home: Home): Map<string, readonly string[]> {
-  const describe = (path: string) => {
-    const stat = lstatSync(path);
-    if (stat.isDirectory()) return [`folder with ${readdirSync(path).join(', ')}`];
-    return [...(stat.isSymbolicLink() ? [`link to ${readlinkSync(path)}`] : []), ...visible(readIfThere(path))];
-  };
-  return new Map(home.listAws().map((name) => [`~/.aws/${name}`, describe(join(home.path, '.aws', name))]));
+function showFile(path: string, file: string): string[] {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (!stat) return [`--- ${path} (absent)`];
+  const link = stat.isSymbolicLink() ? [`link to ${readlinkSync(file)}`] : [];
+  const names = stat.isDirectory() ? readdirSync(file) : [];
+  const mode = (stat.mode & 0o777).toString(8);
+  return [`--- ${path} (mode ${mode})`, ...link, ...names, ...visible(readIfThere(file))];
 }
 
+/** A character a byte, so that none is lost. */
 function readIfThere(path: string): string {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ? readFileSync(path, 'latin1') : '';
 }
