@@ -76,9 +76,7 @@ function usage(message: string, hint = 'see refresh-mfa --help'): UserError {
 function tokenize(argv: readonly string[]): { given: ReadonlyMap<string, string>; profiles: readonly string[] } {
   // accepted, since `aws` has it, but not listed
   const all: readonly Option[] = [...options, { name: 'duration-seconds', value: 'time', help: '' }];
-  const config = all.map(({ name, short, value }) => {
-    return [name, { type: value ? 'string' : 'boolean', ...(short && { short }) }] as const;
-  });
+  const config = all.map((option) => [option.name, { ...option, type: option.value ? 'string' : 'boolean' }] as const);
   const args = { args: [...argv], options: Object.fromEntries(config), strict: false, tokens: true } as const;
   const given = new Map<string, string>();
   const profiles = new Set<string>();
@@ -133,10 +131,9 @@ function explainOption(option: string, argument: string): UserError {
 export function parseDuration(text: string, where?: string): number {
   const time = parseTime(text, 900);
   if (time !== undefined) return time;
-  const [rule, hint] = ['must be from 15m to 36h', 'write it as 900 (seconds), 45m or 12h'];
-  throw where
-    ? new UserError('config', `duration_seconds ${rule} (${where})`, hint)
-    : usage(`--duration ${rule}`, hint);
+  const rule = 'must be from 15m to 36h';
+  const message = where ? `duration_seconds ${rule} (${where})` : `--duration ${rule}`;
+  throw new UserError(where ? 'config' : 'usage', message, 'write it as 900 (seconds), 45m or 12h');
 }
 
 /** Seconds, from `least` to 36 hours. */

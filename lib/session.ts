@@ -1,6 +1,6 @@
 // The schema of the section that is written: its keys and values, how they are read back, and what is never overwritten.
 import { refuse, shellWord, UserError } from './errors';
-import { DEFAULTS, type Document, findAmbiguity, readHeaders, type Section, splice, unsplice } from './sections';
+import { DEFAULTS, type Document, findAmbiguity, type Section, splice } from './sections';
 
 /** What STS grants. */
 export interface Session {
@@ -66,27 +66,27 @@ function parseTimestamp(text: string): Date | undefined {
 
 /**
  * Long-lived keys are never overwritten, and nothing is written where AWS tools would not agree on the result.
+ * @param hint what to do about long-lived keys
  * @throws UserError `config`
  */
-export function requireWritable(credentials: Document, name: string): void {
+export function requireWritable(credentials: Document, name: string, hint?: string): void {
   const { path, sections } = credentials;
-  // the JS SDK drops a whole file for [__proto__]
-  const isPlain = ![DEFAULTS, '__proto__', ''].includes(name) && !/[\]\x00-\x1f\x7f-\x9f]/.test(name);
-  if (!isPlain || [trimHeader(name), ...readHeaders(`[${name}]`)].some((read) => read !== name)) {
+  const at = ({ line }: { readonly line: number }) => `${path}:${line + 1}`;
+  // the JS SDK drops a whole file for [__proto__], and some tools see a comment behind # or ;
+  const isPlain = ![DEFAULTS, '__proto__', ''].includes(name) && !/[\]#;\x00-\x1f\x7f-\x9f]/.test(name);
+  if (!isPlain || trimHeader(name) !== name) {
     throw refuse(`AWS tools do not agree on the profile name ${JSON.stringify(name)}`, 'choose a simpler name');
   }
   const twin = [...sections.values()].find((other) => other.name !== name && trimHeader(other.name) === name);
-  if (twin) {
-    throw refuse(`[${twin.name}] is [${name}] to some AWS tools (${path}:${twin.line + 1})`, 'delete or rename it');
-  }
+  if (twin) throw refuse(`[${twin.name}] is [${name}] to some AWS tools (${at(twin)})`, 'delete or rename it');
   requireAgreement(credentials, name, ownKeys);
   const inherited = sections.get(DEFAULTS)?.entries.get('aws_security_token');
   if (inherited) {
-    const where = `${path}:${inherited.line + 1}`;
-    throw refuse(`[${DEFAULTS}] has an aws_security_token (${where})`, 'delete it: aws would use it for every profile');
+    const what = `[${DEFAULTS}] has an aws_security_token (${at(inherited)})`;
+    throw refuse(what, 'delete it: aws would use it for every profile');
   }
   if (!hasLongLivedKeys(sections.get(name))) return;
-  throw refuse(`[${name}] in ${path} holds long-lived keys`, `for what to do: refresh-mfa ${shellWord(name)}`);
+  throw refuse(`[${name}] in ${path} holds long-lived keys`, hint ?? `for what to do: refresh-mfa ${shellWord(name)}`);
 }
 
 /** Go trims what is in the brackets; some tools take `[profile x]` for `[x]` in the credentials file, too. */
@@ -128,11 +128,8 @@ export function write(credentials: Document, name: string, session: Session): st
  * @throws UserError `config` where long-lived keys would go, or AWS tools do not agree on the section
  */
 export function clear(credentials: Document, name: string): string {
-  if (hasLongLivedKeys(credentials.sections.get(name))) {
-    throw refuse(`[${name}] in ${credentials.path} holds long-lived keys`, 'there is no session to clear');
-  }
-  requireWritable(credentials, name);
-  return unsplice(credentials, name, sessionKeys);
+  requireWritable(credentials, name, 'there is no session to clear');
+  return splice(credentials, name, Object.fromEntries(sessionKeys.map((key) => [key, undefined])));
 }
 
 /** Which tools do not find the session, though none takes other keys for it. */
@@ -140,7 +137,6 @@ export function findReaderNote({ path, sections }: Document, name: string): stri
   const poison = sections.get('__proto__') ?? sections.get('profile __proto__');
   if (poison) return `JavaScript tools can't read ${path}: rename [${poison.name}] (line ${poison.line + 1})`;
   if (name in {}) return `JavaScript tools can't use ${name}: a word that JavaScript reserves`;
-  return /^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name)
-    ? `JavaScript tools can't use ${name}: blank in the name`
-    : undefined;
+  const hasBlank = /^[\w-]+\s(["']?)[\w@+.%:/-]+\1$/.test(name);
+  return hasBlank ? `JavaScript tools can't use ${name}: blank in the name` : undefined;
 }
