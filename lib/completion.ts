@@ -31,10 +31,9 @@ _refresh_mfa() {
   [[ $word =~ ^(--[a-z-]+)=(.*)$ ]] && previous=\${BASH_REMATCH[1]} word=\${BASH_REMATCH[2]}
   COMPREPLY=()
   [[ $word == *"$2" ]] || return
-  if [[ " \${before[*]} " == *' -- '* ]]; then list=$(${getNames})
-  elif [[ $previous == --completion ]]; then list='${shells}'
+  if [[ $previous == --completion ]]; then list='${shells}'
   elif [[ $previous =~ ^(${long}|-[${letters(switches)}]*[${letters(free)}])$ ]]; then return
-  elif [[ $word == -* ]]; then list='${words.join(' ')}'
+  elif [[ $word == -* && " \${before[*]} " != *' -- '* ]]; then list='${words.join(' ')}'
   else list=$(${getNames})
   fi
   for name in $list; do
@@ -46,7 +45,8 @@ complete -F _refresh_mfa refresh-mfa
 }
 
 function zsh(options: readonly Option[]): string {
-  const actions: Readonly<Record<string, string>> = { completion: `(${shells})`, profile: '_refresh-mfa_names' };
+  const names = `($(${getNames}))`;
+  const actions: Readonly<Record<string, string>> = { completion: `(${shells})`, profile: names };
   const specs = options.map(({ name, short, value, help }) => {
     const action = value ? `:${value}:${actions[name] ?? ' '}` : '';
     const long = `--${name}${value ? '=' : ''}`;
@@ -56,12 +56,8 @@ function zsh(options: readonly Option[]): string {
   });
   return `#compdef refresh-mfa
 # zsh completion of refresh-mfa; in ~/.zshrc, after compinit: eval "$(refresh-mfa --completion zsh)"
-_refresh-mfa_names() {
-  local expl
-  _wanted profiles expl profile compadd - \${(f)"$(${getNames})"}
-}
 _refresh-mfa() {
-  _arguments -s -S ${specs.join(' ')} '*:profile:_refresh-mfa_names'
+  _arguments -s -S ${specs.join(' ')} '*:profile:${names}'
 }
 if [[ $funcstack[1] == _refresh-mfa ]]; then _refresh-mfa "$@"; else compdef _refresh-mfa refresh-mfa; fi
 `;
