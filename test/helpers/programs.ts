@@ -1,7 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { makeHome } from './home';
 import { type Command, command } from './run';
 
 /** A shell word, in which `$$` stays the shell's process id. */
@@ -15,12 +15,10 @@ export function pathWith(
   scripts: Readonly<Record<string, string>> = {},
   { file, args }: Command = command(),
 ): { folder: string; PATH: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-path-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeHome(t).path;
   const all = { 'refresh-mfa': `exec ${[file, ...args].map(quoted).join(' ')} "$@"`, ...scripts };
   for (const [name, script] of Object.entries(all)) {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(folder, name), 0o755);
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
   return { folder, PATH: `${folder}${delimiter}${process.env.PATH}` };
 }

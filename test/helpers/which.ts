@@ -1,6 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 
 /** Why a test that needs `program` has to be skipped, or false when it is on the PATH. */
 export function missing(program: string): string | false {
@@ -30,15 +28,6 @@ function oldAws(): string | false {
 
 /** Where `program` is on the PATH. */
 export function find(program: string): string | undefined {
-  const files = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
-  return files.find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+  const { stdout } = spawnSync('/bin/sh', ['-c', 'command -v "$0"', program], { encoding: 'utf8' });
+  return stdout.trim() || undefined;
 }
