@@ -2,8 +2,8 @@
 // in memory and the files read again; then the refresh must go ahead, and every other profile be what it was before.
 import { few, UserError } from './errors';
 import { Files, makeHeader } from './files';
-import { findDevice, findOwnKeys, requireIdentity } from './identity';
-import { findSessionNames, requireSession, type SessionProfile, sourceOf } from './profiles';
+import { findDevice, requireIdentity } from './identity';
+import { findOwnKeys, findSessionNames, requireSession, type SessionProfile, sourceOf } from './profiles';
 import { DEFAULTS, type Document, type Entry, lineEnding, parse, type Section, splitLines } from './sections';
 import { findReaderNote } from './session';
 import type { Environment } from './shell';
@@ -76,7 +76,7 @@ function findOtherUsers(files: Files, { name, source = '' }: SessionProfile): st
 
 /** Whether X-long-term exists, but is not the source. */
 function isTaken(files: Files, { name, source }: SessionProfile): boolean {
-  return source !== longTerm(name) && files.has(longTerm(name));
+  return source !== longTerm(name) && files.names.has(longTerm(name));
 }
 
 /** All profiles, and the session profiles of which only X-long-term is there. */

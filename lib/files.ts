@@ -23,28 +23,18 @@ export class Setting {
     return this.value.split('\n', 1)[0] ?? '';
   }
 
-  /** @throws UserError `config` */
+  /** @throws UserError `config` where an indented next line belongs to the value, too */
   requireLine(): string {
-    if (this.value.includes('\n')) throw this.explainNotWord();
-    return this.value;
+    if (!this.value.includes('\n')) return this.value;
+    const what = `${this.key} spans several lines (${this.where})`;
+    throw refuse(what, 'remove the indentation of the next line');
   }
 
-  /** @throws UserError `config` */
+  /** @throws UserError `config` also for a comment behind the value */
   requireWord(): string {
-    const problem = this.explainNotWord();
-    if (problem) throw problem;
-    return this.value;
-  }
-
-  /** Why AWS tools would take more than one word for the value: an indented next line, or a comment behind it. */
-  explainNotWord(): UserError | undefined {
-    if (this.value.includes('\n')) {
-      const what = `${this.key} spans several lines (${this.where})`;
-      return refuse(what, 'remove the indentation of the next line');
-    }
-    if (!/\s[#;]/.test(this.value)) return undefined;
+    if (!/\s[#;]/.test(this.requireLine())) return this.value;
     const hint = 'move the comment to a line of its own: aws reads it as part of the value';
-    return refuse(`trailing comment in ${this.key} (${this.where})`, hint);
+    throw refuse(`trailing comment in ${this.key} (${this.where})`, hint);
   }
 }
 
@@ -89,17 +79,10 @@ export class Files {
     return this.#sections.get(name) ?? [];
   }
 
-  has(name: string): boolean {
-    return this.#sections.has(name);
-  }
-
-  /** The value of a key for a profile. */
-  find(name: string, key: string): Setting | undefined {
-    for (const section of this.findSections(name)) {
-      const setting = findIn(section, key);
-      if (setting) return setting;
-    }
-    return undefined;
+  /** The first of these keys that a profile sets. */
+  find(name: string, ...keys: readonly string[]): Setting | undefined {
+    const sections = this.findSections(name);
+    return keys.flatMap((key) => sections.map((section) => findIn(section, key))).find(Boolean);
   }
 }
 
@@ -117,16 +100,15 @@ export function readFiles(env: Environment, home: string): Files {
 function readDocument(path: string, home: string): Document {
   const shown = shorten(path, home);
   try {
-    const info = statSync(path);
-    if (realpathSync(path) === devNull) return parse(new Uint8Array(), shown);
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (!info || realpathSync(path) === devNull) return parse(new Uint8Array(), shown);
     // a FIFO would block until somebody writes to it, a device may never end
     if (info.isFile()) return parse(readFileSync(path), shown);
     const what = info.isDirectory() ? 'a folder' : 'not a regular file';
     throw new UserError('file', `cannot read ${shown}: it is ${what}`, 'move it away, or name another file');
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'ENOENT') return parse(new Uint8Array(), shown);
-    if (error instanceof UserError || code === '') throw error;
+    if (code === '') throw error;
     throw new UserError('file', `cannot read ${shown} (${code})`, `see its owner and mode: ls -l ${shown}`);
   }
 }
@@ -172,13 +154,12 @@ export function readIsPatchable({ path }: Document, home: string): boolean {
  * @throws UserError `config`
  */
 export function readBundle(path: string, env: Environment, home: string): string {
-  const fail = (what: string) => refuse(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
-  let text: string;
+  let what = `no certificate in the bundle ${path}`;
   try {
-    text = readFileSync(expand(path, env, home), 'utf8');
+    const text = readFileSync(expand(path, env, home), 'utf8');
+    if (text.includes('-----BEGIN ')) return text;
   } catch (error) {
-    throw fail(`cannot read the certificate bundle ${path} (${systemCode(error)})`);
+    what = `cannot read the certificate bundle ${path} (${systemCode(error)})`;
   }
-  if (text.includes('-----BEGIN ')) return text;
-  throw fail(`no certificate in the bundle ${path}`);
+  throw refuse(what, 'correct AWS_CA_BUNDLE, or ca_bundle in the config');
 }

@@ -1,9 +1,10 @@
 // What one refresh needs, found and checked before the code is asked: the source's keys, the device, how to reach STS.
 import { parseDuration } from './args';
-import { few, refuse, shellWord, UserError } from './errors';
+import { few, refuse, shellWord, type UserError } from './errors';
 import { type Files, findIn, makeHeader, Setting } from './files';
-import { explainLogin, explainUnknown, findKeyed, findSessionNames, type SessionProfile, sourceOf } from './profiles';
-import { parseNested, type Section } from './sections';
+import type { SessionProfile } from './profiles';
+import * as profiles from './profiles';
+import { parseNested } from './sections';
 import { hasLongLivedKeys, requireAgreement, requireWritable, tokenKeys } from './session';
 import type { Environment } from './shell';
 
@@ -15,11 +16,11 @@ export type Identity = Readonly<ReturnType<typeof requireIdentity>>;
 
 /**
  * Pure: nothing is asked or called.
- * @throws UserError `config`; `usage` for a bad `serialNumber`
+ * @throws UserError `config`
  */
 export function requireIdentity(files: Files, session: SessionProfile, env: Environment, serialNumber?: string) {
   const { name, source, link } = session;
-  const login = explainLogin(files, name);
+  const login = profiles.explainLogin(files, name);
   if (login) throw login;
   requireNoOwnKeys(files, session);
   if (source === undefined) throw explainNoSource(files, session);
@@ -27,22 +28,19 @@ export function requireIdentity(files: Files, session: SessionProfile, env: Envi
   requireWritable(files.credentials, name);
   const profile = files.prefixed.get(name);
   if (profile) requireAgreement(files.config, profile.name);
-  if (link && !files.has(source)) throw explainUnknown(files, link, name);
+  if (link && !files.names.has(source)) throw profiles.explainUnknown(files, link, name);
   const keys = requireKeys(files, source, link);
-  const profiles = [name, source];
-  const { serial, mfaProcess } = requireDevice(files, session, source, serialNumber);
-  const [bundle] = findAll(files, profiles, 'ca_bundle');
+  const device = requireDevice(files, name, source, serialNumber);
+  const names = [name, source];
+  const [bundle] = findAll(files, names, 'ca_bundle');
   const duration = files.find(name, 'duration_seconds');
   return {
     session,
     source,
     keys,
-    /** The MFA device's ARN or serial number. */
-    serial,
-    /** The shell command that prints a code, where one is set beside the `mfa_serial`. */
-    mfaProcess,
-    region: requireRegion(files, profiles, env, serial),
-    endpoint: requireEndpoint(files, profiles, env),
+    ...device,
+    region: requireRegion(files, names, env, device.serial),
+    endpoint: requireEndpoint(files, names, env),
     /** Path of a PEM file with certificate authorities to trust beside Node's own. */
     caBundle: env.AWS_CA_BUNDLE || bundle?.requireLine(),
     /** The session profile's `duration_seconds`. */
@@ -57,12 +55,12 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
     const hint = 'AWS tools sign with those, not a session: move them to another section';
     throw refuse(`role ${name} has keys of its own (${inRole.where})`, hint);
   }
-  const own = findOwnKeys(files, name);
+  const own = profiles.findOwnKeys(files, name);
   const isElsewhere = source !== undefined && source !== name;
   const isProcess = !hasLongLivedKeys(own);
   // a session hides keys in the config, and credential_process
   if (!own || (isElsewhere && (isProcess || own.document !== files.credentials))) return;
-  const users = findSessionNames(files).filter((user) => user !== name && sourceOf(files, user) === name);
+  const users = profiles.findSessionNames(files).filter((user) => profiles.sourceOf(files, user) === name);
   if (source === undefined && users.length > 0) {
     throw refuse(`${name} holds the long-lived keys of ${few(users)}`, `type refresh-mfa ${shellWord(users[0] ?? '')}`);
   }
@@ -72,7 +70,7 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
     : ['holds long-lived keys', 'move them', `[${longTerm}] in ${files.credentials.path}`];
   const what = `[${own.name}] in ${own.document.path} ${holds}`;
   const old = isElsewhere ? source : longTerm;
-  if (files.has(old)) throw refuse(what, `move them over the old keys in [${old}]`);
+  if (files.names.has(old)) throw refuse(what, `move them over the old keys in [${old}]`);
   throw refuse(what, [
     `${move} to ${target}`,
     ...(link ? [`delete source_profile from [${link.section?.name}]`] : []),
@@ -80,56 +78,42 @@ function requireNoOwnKeys(files: Files, { name, source, link }: SessionProfile):
   ]);
 }
 
-/** Where a profile has long-lived keys, or a command that gives some, in its own sections. */
-export function findOwnKeys(files: Files, name: string): Section | undefined {
-  const sections = files.findSections(name);
-  return sections.find(hasLongLivedKeys) ?? sections.find(({ entries }) => entries.get('credential_process')?.value);
-}
-
 function explainNoSource(files: Files, { name }: SessionProfile): UserError {
-  const [keyed, ...others] = findKeyed(files);
-  const hint =
-    keyed && others.length === 0
-      ? `set source_profile = ${keyed} in ${makeHeader(name)} in ${files.config.path}`
-      : `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
+  const [keyed, ...others] = profiles.findKeyed(files);
+  const set = `set source_profile = ${keyed} in ${makeHeader(name)} in ${files.config.path}`;
+  const add = `add [${name}-long-term] with your long-lived keys to ${files.credentials.path}`;
+  const hint = keyed && others.length === 0 ? set : add;
   return refuse(`${name} has no source_profile and no [${name}-long-term]`, hint);
 }
 
 /** The source's keys, as the AWS tools would find them. */
 function requireKeys(files: Files, source: string, link: Setting | undefined): SourceKeys {
-  const explainSession = ({ where }: Setting) => {
-    const fix = link ? 'set source_profile to the profile with' : 'replace it with';
-    return refuse(`source ${source} holds a session (${where})`, `${fix} the long-lived keys`);
-  };
-  const token = tokenKeys.map((key) => files.find(source, key)).find(Boolean);
-  if (token) throw explainSession(token);
-  for (const section of files.findSections(source)) {
-    const id = findIn(section, 'aws_access_key_id');
-    const secret = findIn(section, 'aws_secret_access_key');
-    const found = id ?? secret;
-    if (!found) continue;
-    id?.requireWord();
-    secret?.requireWord();
-    // a line that holds both is no id
-    const problem = id && findKeyProblem(id.value, secret?.value ?? '?');
-    if (problem) {
-      const { where } = secret && /^\S+secret/.test(problem) ? secret : id;
-      throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
-    }
-    if (!id || !secret) {
-      const missing = id ? 'aws_secret_access_key' : 'aws_access_key_id';
-      throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
-    }
-    if (id.value.startsWith('ASIA')) throw explainSession(id);
-    return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
+  const keys = ['aws_access_key_id', 'aws_secret_access_key'] as const;
+  const section = files.findSections(source).find((one) => keys.some((key) => findIn(one, key)));
+  const [id, secret] = keys.map((key) => findIn(section, key));
+  const fix = `${link ? 'set source_profile to the profile with' : 'replace it with'} the long-lived keys`;
+  const session = files.find(source, ...tokenKeys) ?? (id?.value.startsWith('ASIA') ? id : undefined);
+  if (session) throw refuse(`source ${source} holds a session (${session.where})`, fix);
+  id?.requireWord();
+  secret?.requireWord();
+  // a line that holds both is no id
+  const problem = id && findKeyProblem(id.value, secret?.value ?? '?');
+  if (problem) {
+    const { where } = secret && /^\S+secret/.test(problem) ? secret : id;
+    throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
+  }
+  if (id && secret) return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
+  const found = id ?? secret;
+  if (found) {
+    const missing = id ? 'aws_secret_access_key' : 'aws_access_key_id';
+    throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
   }
   const command = files.find(source, 'credential_process');
   if (command) return { process: command.requireLine(), where: command.where };
   const role = files.find(source, 'role_arn');
-  const [what, hint] = role
-    ? [`is a role (${role.where})`, 'set source_profile to the profile with the long-lived keys']
-    : ['has no keys', `set aws_access_key_id and aws_secret_access_key in [${source}] in ${files.credentials.path}`];
-  throw refuse(`source ${source} ${what}`, hint);
+  if (role) throw refuse(`source ${source} is a role (${role.where})`, fix);
+  const hint = `set aws_access_key_id and aws_secret_access_key in [${source}] in ${files.credentials.path}`;
+  throw refuse(`source ${source} has no keys`, hint);
 }
 
 /**
@@ -137,70 +121,67 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
  * https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html
  */
 export function findKeyProblem(accessKeyId: string, secretAccessKey: string): string | undefined {
-  const isId = (text: string) => /^\w{16,128}$/.test(text);
-  if (/^A[KS]IA\w{12,}$/.test(secretAccessKey) || (!isId(accessKeyId) && /^[A-Z0-9]{16,32}$/.test(secretAccessKey))) {
+  const isId = /^\w{16,128}$/.test(accessKeyId);
+  if (/^A[KS]IA\w{12,}$/.test(secretAccessKey) || (!isId && /^[A-Z0-9]{16,32}$/.test(secretAccessKey))) {
     return 'access key id and secret are swapped';
   }
-  if (!isId(accessKeyId)) return 'aws_access_key_id is not a key id';
-  if (!/^[\x21-\x7e]+$/.test(secretAccessKey) || /^(["']).*\1$/.test(secretAccessKey)) {
-    return 'aws_secret_access_key is not a secret';
-  }
-  return undefined;
+  if (!isId) return 'aws_access_key_id is not a key id';
+  const isSecret = /^(?!(["']).*\1$)[\x21-\x7e]+$/.test(secretAccessKey);
+  return isSecret ? undefined : 'aws_secret_access_key is not a secret';
 }
 
-function requireDevice(files: Files, { name }: SessionProfile, source: string, serialNumber?: string) {
-  if (serialNumber !== undefined) {
-    return { serial: requireSerial(serialNumber, '--serial-number', 'usage'), mfaProcess: undefined };
-  }
+function requireDevice(files: Files, name: string, source: string, typed: string | undefined) {
   const names = [...new Set([name, source, 'default'])];
-  const found = findDevice(files, names);
-  if (!found) {
+  const found = typed === undefined ? findDevice(files, names) : undefined;
+  const mfaProcess = findIn(found?.section, 'mfa_process');
+  mfaProcess?.requireLine();
+  const serial = typed ?? found?.requireWord();
+  if (serial === undefined) {
     throw refuse(`no mfa_serial in ${names.join(' or ')}`, [
       `set mfa_serial = arn:aws:iam::<account>:mfa/<device> in ${makeHeader(name)}`,
       `to see the device: aws iam list-mfa-devices --profile ${shellWord(source)}`,
     ]);
   }
-  const mfaProcess = findIn(found.section, 'mfa_process');
-  mfaProcess?.requireLine();
-  return { serial: requireSerial(found.requireWord(), found.where, 'config'), mfaProcess };
+  return {
+    /** The MFA device's ARN or serial number. */
+    serial: requireSerial(serial, found?.where ?? '--serial-number'),
+    /** The shell command that prints a code, where one is set beside the `mfa_serial`. */
+    mfaProcess,
+  };
 }
 
 /** The device of the first of these profiles that has one. */
 export function findDevice(files: Files, names: readonly string[]): Setting | undefined {
   // aws_mfa_device, which only aws-mfa reads, does not hide what all tools read
-  const found = names.map((name) => {
-    return files.find(name, 'mfa_serial') ?? findIn(files.credentials.sections.get(name), 'aws_mfa_device');
-  });
-  return found.find(Boolean);
+  const { sections } = files.credentials;
+  const find = (name: string) => files.find(name, 'mfa_serial') ?? findIn(sections.get(name), 'aws_mfa_device');
+  return names.map(find).find(Boolean);
 }
 
 /** AWS's own pattern for SerialNumber, but only devices that give codes. */
-function requireSerial(serial: string, where: string, code: 'usage' | 'config'): string {
+function requireSerial(serial: string, where: string): string {
   const [, kind] = /^arn:[^:]*:iam::\d*:(\w+)\//.exec(serial) ?? [];
+  if (kind === 'u2f') {
+    const hint = 'add an authenticator app to the IAM user, and set mfa_serial to it';
+    throw refuse(`${serial} is a FIDO device, which gives no codes (${where})`, hint);
+  }
   if (/^[\w+=/:,.@-]{9,256}$/.test(serial) && (kind === 'mfa' || !/^arn:/.test(serial))) return serial;
-  const [what, hint] =
-    kind === 'u2f'
-      ? [
-          `${serial} is a FIDO device, which gives no codes`,
-          'add an authenticator app to the IAM user, and set mfa_serial to it',
-        ]
-      : [`"${serial}" is not an MFA device`, 'it looks like arn:aws:iam::<account>:mfa/<device>'];
-  throw new UserError(code, `${what} (${where})`, hint);
+  throw refuse(`"${serial}" is not an MFA device (${where})`, 'it looks like arn:aws:iam::<account>:mfa/<device>');
 }
 
 /** Regions outside the device's partition are ignored. */
-function requireRegion(files: Files, profiles: readonly string[], env: Environment, serial: string): string {
+function requireRegion(files: Files, names: readonly string[], env: Environment, serial: string): string {
   const partition = /^arn:([^:]+):/.exec(serial)?.[1];
-  const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...findAll(files, profiles, 'region')];
-  const found = candidates.find((one) => !partition || partitionOf(one.requireLine()) === partition);
-  const region = found?.value ?? defaultRegions.get(partition ?? 'aws');
+  const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...findAll(files, names, 'region')];
+  const found = candidates.find((one) => !partition || partitionOf(one.value) === partition);
+  const region = found?.requireLine() ?? defaultRegions.get(partition ?? 'aws');
   if (!region) {
-    const hint = `set AWS_REGION, or region in ${makeHeader(profiles[0] ?? '')}`;
+    const hint = `set AWS_REGION, or region in ${makeHeader(names[0] ?? '')}`;
     throw refuse(`no region for the partition ${partition}`, hint);
   }
   // it becomes part of a host name, where xn-- would mean something else
   if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
-  throw refuse(`"${found?.firstLine}" is not a region (${found?.where})`, 'it looks like eu-west-1');
+  throw refuse(`"${region}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }
 
 const defaultRegions = new Map([
@@ -225,11 +206,11 @@ function findAll(files: Files, names: readonly string[], key: string): Setting[]
 }
 
 /** In the order of the SDKs' guide: for STS before for all services, the environment before the file. */
-function requireEndpoint(files: Files, profiles: readonly string[], env: Environment): string | undefined {
+function requireEndpoint(files: Files, names: readonly string[], env: Environment): string | undefined {
   if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
   const [found] = [
     ...fromEnv(env, 'AWS_ENDPOINT_URL_STS', 'AWS_ENDPOINT_URL'),
-    ...profiles.flatMap((name) => findServiceEndpoint(files, name) ?? files.find(name, 'endpoint_url') ?? []),
+    ...names.flatMap((name) => findServiceEndpoint(files, name) ?? files.find(name, 'endpoint_url') ?? []),
   ];
   if (!found) return undefined;
   const url = found.requireLine();

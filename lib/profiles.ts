@@ -2,12 +2,10 @@
 // chain ends at its session profile, or at the first profile with keys of its own: every SDK signs with those.
 import { closest, few, refuse, shellWord, type UserError } from './errors';
 import { type Files, makeHeader, type Setting } from './files';
+import { hasLongLivedKeys } from './session';
 
 /** A profile that a session is written for, and what depends on it. */
 export type SessionProfile = Readonly<ReturnType<typeof describe>>;
-
-/** Where a chain ends: at a profile, or with a problem. */
-type End = { readonly name: string } | { readonly explain: () => UserError };
 
 function hasKeys(files: Files, name: string): boolean {
   return Boolean(files.find(name, 'aws_access_key_id') && files.find(name, 'aws_secret_access_key'));
@@ -25,7 +23,12 @@ function findLink(files: Files, name: string): Setting | undefined {
 /** `source_profile` where it does not belong to a role, else X-long-term, as aws-mfa names it. */
 function findSource(files: Files, name: string): string | undefined {
   const longTerm = `${name}-long-term`;
-  return findLink(files, name)?.firstLine ?? (files.has(longTerm) ? longTerm : undefined);
+  return findLink(files, name)?.firstLine ?? (files.names.has(longTerm) ? longTerm : undefined);
+}
+
+/** Whether a file knows the name, or its X-long-term. */
+function isProfile(files: Files, name: string): boolean {
+  return files.names.has(name) || files.names.has(`${name}-long-term`);
 }
 
 /** Where a profile has its keys from, if it is no role; nothing needs to be there. */
@@ -33,52 +36,50 @@ export function sourceOf(files: Files, name: string): string {
   return files.find(name, 'source_profile')?.value ?? `${name}-long-term`;
 }
 
-/** Where the chain of a role ends. `known` holds the ends that were found before, so that each link is followed once. */
-function findEnd(files: Files, role: string, known: Map<string, End>): End {
+/**
+ * From a profile along its chain of roles to the `end`. Without one, the last of the `path` has a `link` that leads nowhere or
+ * back, or none. `known` holds the ends that were found before, so that each link is followed once.
+ */
+function follow(files: Files, name: string, known: ReadonlyMap<string, string | undefined> = new Map()) {
   const path = new Set<string>();
-  let end: End | undefined;
-  for (let next = role; !end; ) {
-    const user = next;
+  let link: Setting | undefined;
+  for (let user = name; ; user = link.value) {
+    if (!isRole(files, user)) return { path, link, end: user };
+    if (known.has(user)) return { path, link, end: known.get(user) };
     path.add(user);
-    const link = files.find(user, 'source_profile');
-    next = link?.value ?? '';
-    if (!link) end = { explain: () => explainLogin(files, user) ?? explainNoLink(files, user) };
-    else if (hasKeys(files, next) && next !== user) end = { name: next };
-    else if (path.has(next)) end = { explain: () => explainLoop(files, [...path], link) };
-    else if (!files.has(next) && !findSource(files, next)) end = { explain: () => explainUnknown(files, link, user) };
-    else end = isRole(files, next) ? known.get(next) : { name: next };
+    link = files.find(user, 'source_profile');
+    if (!link) return { path, link };
+    if (hasKeys(files, link.value) && link.value !== user) return { path, link, end: link.value };
+    if (path.has(link.value) || !isProfile(files, link.value)) return { path, link };
   }
-  for (const name of path) known.set(name, end);
-  return end;
 }
 
-function explainNoLink(files: Files, role: string): UserError {
-  const hint = `add source_profile = <session profile> to ${makeHeader(role)}`;
-  const { where } = files.find(role, 'role_arn') ?? {};
-  return refuse(`role ${role} has no source_profile (${where})`, hint);
-}
-
-/** `path` are the profiles on the way to `link`, which leads back to one of them. */
-function explainLoop(files: Files, path: readonly string[], { value: name, where }: Setting): UserError {
-  const last = path.at(-1) ?? '';
+/** Why a chain has no end: `link` is what the last of the `path` has for a `source_profile`. */
+function explainEnd(files: Files, path: readonly string[], link: Setting | undefined): UserError {
+  const user = path.at(-1) ?? '';
+  if (!link) {
+    const hint = `add source_profile = <session profile> to ${makeHeader(user)}`;
+    const { where } = files.find(user, 'role_arn') ?? {};
+    return explainLogin(files, user) ?? refuse(`role ${user} has no source_profile (${where})`, hint);
+  }
+  const { value: name, where } = link;
+  if (!path.includes(name)) return explainUnknown(files, link, user);
   const loop = [...path.slice(path.indexOf(name)), name];
   const shown = loop.length <= 6 ? loop : [...loop.slice(0, 4), '...', name];
-  const what = last === name ? `role ${name} is its own source` : `source_profile loop: ${shown.join(' -> ')}`;
-  const hint = hasKeys(files, last)
-    ? `move its keys to [<name>-long-term], and set source_profile of ${last} to <name>`
-    : `set source_profile of ${last} to the session profile`;
+  const what = user === name ? `role ${name} is its own source` : `source_profile loop: ${shown.join(' -> ')}`;
+  const hint = hasKeys(files, user)
+    ? `move its keys to [<name>-long-term], and set source_profile of ${user} to <name>`
+    : `set source_profile of ${user} to the session profile`;
   return refuse(`${what} (${where})`, hint);
 }
 
 /** For a `source_profile` of `user` that names no profile. */
 export function explainUnknown(files: Files, link: Setting, user: string): UserError {
-  const problem = link.explainNotWord();
-  if (problem) return problem;
   const near = findNear(files, link.value).find((other) => other !== user);
   const sessions = isRole(files, user) ? findSessionNames(files) : [];
-  const [only, ...others] = sessions.length > 0 ? sessions : findKeyed(files);
   const what = isRole(files, user) ? '<session profile>' : '<the profile with the keys>';
-  const hint = `set source_profile of ${user} to ${near ?? (others.length === 0 ? (only ?? what) : what)}`;
+  const [only = what, ...others] = sessions.length > 0 ? sessions : findKeyed(files);
+  const hint = `set source_profile of ${user} to ${near ?? (others.length === 0 ? only : what)}`;
   return refuse(`source_profile "${link.value}" does not exist (${link.where})`, hint);
 }
 
@@ -100,12 +101,14 @@ function findNear(files: Files, name: string): string[] {
   return closest(name, [...files.names, ...findSessionNames(files)]);
 }
 
-/** The profiles with long-lived keys. */
+/** Where a profile has long-lived keys, or a command that gives some, in its own sections. */
+export function findOwnKeys(files: Files, name: string) {
+  const sections = files.findSections(name);
+  return sections.find(hasLongLivedKeys) ?? sections.find(({ entries }) => entries.get('credential_process')?.value);
+}
+
 export function findKeyed(files: Files): string[] {
-  return [...files.names].filter((name) => {
-    const keyed = hasKeys(files, name) || files.find(name, 'credential_process');
-    return keyed && !files.find(name, 'aws_session_token') && !files.find(name, 'aws_security_token');
-  });
+  return [...files.names].filter((name) => findOwnKeys(files, name));
 }
 
 /** All session profiles, in the order of the files. */
@@ -119,7 +122,7 @@ export function findSessionNames(files: Files): string[] {
 /** Why a profile needs no session: it gets credentials of another kind, and SDKs would ignore a session written for it. */
 export function explainLogin(files: Files, name: string): UserError | undefined {
   const keys = ['sso_session', 'sso_start_url', 'login_session', 'web_identity_token_file', 'credential_source'];
-  const login = keys.map((key) => files.find(name, key)).find(Boolean);
+  const login = files.find(name, ...keys);
   if (!login) return undefined;
   const { key, where } = login;
   const command = key.startsWith('sso_') ? 'aws sso login' : key === 'login_session' ? 'aws login' : undefined;
@@ -143,17 +146,18 @@ export function findSessions(files: Files): SessionProfile[] {
  * @throws UserError `config` for an unknown name, a chain that ends nowhere, a loop
  */
 export function requireSession(files: Files, name: string): SessionProfile {
-  if (!files.has(name) && !findSource(files, name)) throw explainNoProfile(files, name);
-  const end = isRole(files, name) ? findEnd(files, name, new Map()) : { name };
-  if ('explain' in end) throw end.explain();
-  return describe(files, end.name, findRoles(files));
+  if (!isProfile(files, name)) throw explainNoProfile(files, name);
+  const { path, link, end } = follow(files, name);
+  if (end !== undefined) return describe(files, end, findRoles(files));
+  link?.requireWord();
+  throw explainEnd(files, [...path], link);
 }
 
 /** The only session profile; where there is none, the only profile that has keys and roles behind it. */
 export function findOnlySession(files: Files): string | undefined {
   const sessions = findSessionNames(files);
-  const keyed = new Set(findKeyed(files));
-  const names = sessions.length > 0 ? sessions : [...findRoles(files).keys()].filter((name) => keyed.has(name));
+  const keyed = [...findRoles(files).keys()].filter((name) => findOwnKeys(files, name));
+  const names = sessions.length > 0 ? sessions : keyed;
   return names.length === 1 ? names[0] : undefined;
 }
 
@@ -173,15 +177,16 @@ function describe(files: Files, name: string, roles: ReadonlyMap<string, readonl
 
 /** The names of the roles behind each profile; linear in the size of the files. */
 function findRoles(files: Files): Map<string, string[]> {
-  const known = new Map<string, End>();
+  const known = new Map<string, string | undefined>();
   const roles = new Map<string, string[]>();
   for (const name of files.names) {
     if (!isRole(files, name) || explainLogin(files, name)) continue;
-    const end = known.get(name) ?? findEnd(files, name, known);
-    if ('explain' in end) continue;
-    const names = roles.get(end.name) ?? [];
+    const { path, end } = follow(files, name, known);
+    for (const user of path) known.set(user, end);
+    if (end === undefined) continue;
+    const names = roles.get(end) ?? [];
     names.push(name);
-    roles.set(end.name, names);
+    roles.set(end, names);
   }
   return roles;
 }

@@ -27,7 +27,7 @@ describe('sections that describe foobar', () => {
   const others = `[profile foobar'], [profile foobar"], [profile foobar\\], [profile\u00a0foobar], [profile foobar\u00a0]`;
   const another = '[profile foo bar], [profile foobar.dev], [profile FOOBAR], [FOOBAR], [ foobar ], [services foobar]';
   for (const header of `${others}, ${another}`.split(', ')) {
-    test(`not ${JSON.stringify(header)}`, () => assert.equal(read(`${header} | k = v`).has('foobar'), false));
+    test(`not ${JSON.stringify(header)}`, () => assert.equal(read(`${header} | k = v`).names.has('foobar'), false));
   }
   test('names of any kind', () => {
     for (const name of 'acme.prod me@corp.example.com team/one größe 日本 constructor __proto__ -x'.split(' ')) {

@@ -72,7 +72,7 @@ describe('the device', () => {
     test(`not ${serial}`, () => {
       const written = refusal(() => identify(`[foobar] | mfa_serial = ${serial}${keys}`));
       assert.deepEqual(written, [`${what} (~/.aws/config:2)`, hint]);
-      const typed = refusal(() => identify(keys, 'foobar', {}, serial), 'usage');
+      const typed = refusal(() => identify(keys, 'foobar', {}, serial));
       assert.deepEqual(typed, [`${what} (--serial-number)`, hint]);
     });
   }
