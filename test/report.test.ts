@@ -39,20 +39,12 @@ function plain(text: Text): string {
 }
 
 test('the exit status is that of the first failure, but an interruption goes before all', () => {
-  const rows: readonly (readonly [failures: readonly (ErrorCode | 'unexpected')[], status: number])[] = [
-    [[], 0],
-    [['usage', 'file'], 2],
-    [['config', 'aws'], 2],
-    [['file', 'config'], 1],
-    [['network'], 1],
-    [['aws'], 1],
-    [['unexpected', 'usage'], 1],
-    [['config', 'interrupted', 'aws'], 130],
-  ];
-  for (const [codes, status] of rows) {
-    const failures = codes.map((code) => (code === 'unexpected' ? new TypeError(code) : new UserError(code, code)));
-    assert.equal(report.exitStatus(failures), status, codes.join());
-  }
+  const fail = (codes: string) => codes.split(' ').map((code) => new UserError(code as ErrorCode, code));
+  const rows = { 'usage file': 2, 'config aws': 2, 'file config': 1, network: 1, aws: 1 };
+  for (const [codes, status] of Object.entries(rows)) assert.equal(report.exitStatus(fail(codes)), status, codes);
+  assert.equal(report.exitStatus([]), 0);
+  assert.equal(report.exitStatus(fail('config interrupted aws')), 130);
+  assert.equal(report.exitStatus([new TypeError(), ...fail('usage')]), 1);
 });
 
 describe('an error', () => {
@@ -124,28 +116,24 @@ describe('a session just granted', () => {
   });
 });
 
-test('the names of one run are aligned', () => {
-  const lines = [
+test('the names of one run are aligned; a session that was removed is told with its end, which it keeps', () => {
+  const removed = (name: string, status: Status) => report.clearedText(check(name, status), run);
+  const text = [
     plain(report.refreshedText(makeSession('foobar'), new Date(noon), hour, run)),
     report.validText(check('acme', ending(hour)), run),
-    report.clearedText(check('a\tb', ending(hour)), run),
+    removed('a\tb', ending(hour)),
+    removed('none', never),
+    removed('past', ending(-1, 'expired')),
+    removed('x', unknown),
   ];
-  assert.deepEqual(lines, [
-    'foobar: session until 12:00 (1 h), written to ~/.aws/credentials\n',
-    'acme:   session valid until 13:00 (1 h left)\n',
-    'a b:    session removed from ~/.aws/credentials; AWS accepts it until 13:00\n',
-  ]);
-});
-
-test('a session that was removed is told with its end, which it keeps', () => {
-  const rows: readonly (readonly [Status, string])[] = [
-    [never, 'no session in ~/.aws/credentials'],
-    [ending(-1, 'expired'), 'session removed from ~/.aws/credentials; it has expired'],
-    [unknown, 'session removed from ~/.aws/credentials; AWS accepts it until it expires'],
-  ];
-  for (const [status, said] of rows) {
-    assert.equal(report.clearedText(check('foobar', status), run), `foobar: ${said}\n`);
-  }
+  const expected = `foobar: session until 12:00 (1 h), written to ~/.aws/credentials
+acme:   session valid until 13:00 (1 h left)
+a b:    session removed from ~/.aws/credentials; AWS accepts it until 13:00
+none:   no session in ~/.aws/credentials
+past:   session removed from ~/.aws/credentials; it has expired
+x:      session removed from ~/.aws/credentials; AWS accepts it until it expires
+`;
+  assert.equal(text.join(''), expected);
 });
 
 test('times are those of the place, with the day where it is another', () => {
@@ -157,12 +145,10 @@ test('times are those of the place, with the day where it is another', () => {
     ['UTC', '2026-03-10T12:00:00Z', '2026-03-08T23:59:00Z', '2026-03-08 23:59'],
     ['Europe/Berlin', '2026-03-10T12:00:00Z', '2020-07-15T11:00:00.5Z', '2020-07-15 13:00'],
     ['Asia/Kolkata', '2026-03-10T12:00:00Z', '2026-03-10T20:00:00Z', 'tomorrow 01:30'],
-    ['America/New_York', '2026-03-10T12:00:00Z', '2026-03-10T03:00:00Z', 'yesterday 23:00'],
     // days of 23 and of 25 hours
     ['Europe/Berlin', '2026-03-28T12:00:00+01:00', '2026-03-29T20:00:00+02:00', 'tomorrow 20:00'],
     ['Europe/Berlin', '2026-03-29T00:30:00+01:00', '2026-03-29T23:30:00+02:00', '23:30'],
     ['Europe/Berlin', '2026-10-24T23:30:00+02:00', '2026-10-25T23:30:00+01:00', 'tomorrow 23:30'],
-    ['Europe/Berlin', '2026-10-25T23:30:00+01:00', '2026-10-24T23:30:00+02:00', 'yesterday 23:30'],
   ];
   for (const [TZ, now, end, said] of rows) {
     process.env.TZ = TZ;
@@ -223,23 +209,13 @@ describe('--check', () => {
   });
 });
 
-describe('--notify says', () => {
-  const failed = new UserError('file', 'cannot read ~/.aws/config (EACCES)', 'see its mode');
-  const six = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => check(name, never));
-  const rows: readonly (readonly [due: readonly report.Checked[], failures: readonly unknown[], said: string])[] = [
-    [[check('foobar', ending(-1, 'expired'))], [], 'the session of foobar has expired: type refresh-mfa foobar'],
-    [[check('foobar', ending(9, 'due'))], [], 'the session of foobar is about to expire: type refresh-mfa foobar'],
-    [[check("a'b c", never)], [], `the session of a'b c does not exist yet: type refresh-mfa 'a'\\''b c'`],
-    [[check('-x', never)], [], 'the session of -x does not exist yet: type refresh-mfa -- -x'],
-    [[check('a', never), check('-b', unknown)], [], 'the sessions of a, -b are due: type refresh-mfa -- a -b'],
-    [six.slice(0, 5), [], 'the sessions of a, b, c, d, e are due: type refresh-mfa a b c d e'],
-    [six, [], 'the sessions of a, b, c, d and 2 more are due: type refresh-mfa --check'],
-    [[], [failed], 'the check failed: cannot read ~/.aws/config (EACCES)'],
-    [
-      [check('a', never)],
-      [new UserError('config', 'no profile "x\ny"'), failed],
-      'the session of a does not exist yet: type refresh-mfa a; the check failed: no profile "x y"',
-    ],
-  ];
-  for (const [due, failures, said] of rows) test(said, () => assert.equal(report.reminder(due, failures), said));
+test('--notify says what is due, as a shell takes the names, and why the check failed', () => {
+  const due = (names: string) => names.split('|').map((name) => check(name, never));
+  const remind = (names: string, ...failures: unknown[]) => report.reminder(due(names), failures);
+  assert.equal(remind("a'b c"), "the session of a'b c does not exist yet: type refresh-mfa 'a'\\''b c'");
+  assert.equal(remind('a|-b'), 'the sessions of a, -b are due: type refresh-mfa -- a -b');
+  assert.equal(remind('a|b|c|d|e'), 'the sessions of a, b, c, d, e are due: type refresh-mfa a b c d e');
+  assert.equal(remind('a|b|c|d|e|f'), 'the sessions of a, b, c, d and 2 more are due: type refresh-mfa --check');
+  const said = 'the session of a does not exist yet: type refresh-mfa a; the check failed: no profile "x y"';
+  assert.equal(remind('a', new UserError('config', 'no profile "x\ny"'), new UserError('file', 'none')), said);
 });
