@@ -32,11 +32,12 @@ function makeSession(word: string) {
 
 const read = (text: string): Document => parse(Buffer.from(text), '~/.aws/credentials');
 
-function attempt<T>(work: () => T): T | UserError {
+/** Undefined where the tool refuses. */
+function attempt<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (error instanceof UserError) return error;
+    if (error instanceof UserError) return undefined;
     throw error;
   }
 }
@@ -47,9 +48,8 @@ type Paths = Readonly<{ config: string; credentials: string }>;
 /** What the tool makes of both files: whose session it is, with which keys it is asked for, and the text that is written. */
 function refresh(home: OddHome) {
   const files = new Files(read(home.config), read(home.credentials), '/home/x/.aws/credentials');
-  const found = attempt(() => requireIdentity(files, requireSession(files, home.session), {}));
+  const identity = attempt(() => requireIdentity(files, requireSession(files, home.session), {}));
   // where there is no session to refresh, the section is written all the same
-  const identity = found instanceof UserError ? undefined : found;
   const name = identity?.session.name ?? home.session;
   return { files, name, identity, text: attempt(() => write(files.credentials, name, fresh)) };
 }
@@ -67,10 +67,8 @@ export async function judge(count: number, seed: number, terraform = 0) {
     const all = homes.map((home, index) => {
       const made = attempt(() => refresh(home));
       const before = { config: save(`${index}-config`, home.config), credentials: save(`${index}`, home.credentials) };
-      const isWritten = !(made instanceof UserError) && !(made.text instanceof UserError);
-      const after = { ...before, credentials: isWritten ? save(`${index}-after`, `${made.text}`) : devNull };
-      const identity = made instanceof UserError ? undefined : made.identity;
-      return { home, made, identity, isWritten, before, after };
+      const written = made?.text === undefined ? devNull : save(`${index}-after`, made.text);
+      return { home, made, identity: made?.identity, before, after: { ...before, credentials: written } };
     });
     const python = findPython();
     const questions = all.flatMap(({ identity, before, after }) => [
@@ -82,7 +80,7 @@ export async function judge(count: number, seed: number, terraform = 0) {
       const [theirs, reread] = answers.slice(2 * index);
       await explain({ home: `${index} of seed ${seed}`, ...home }, async () => {
         checkReading(home, made, theirs);
-        if (made instanceof UserError || made.text instanceof UserError) return;
+        if (made?.text === undefined) return;
         checkText(made.files.credentials, made.text, made.name);
         if (theirs && reread) checkBotocore(made, theirs, reread);
         await checkSdk(made, before, after);
@@ -95,8 +93,8 @@ export async function judge(count: number, seed: number, terraform = 0) {
       const expected = { id: fresh.accessKeyId, token: fresh.sessionToken };
       await explain({ ...some[at]?.home, output }, () => keys && assert.deepEqual(keys, expected, 'Terraform'));
     }
-    const unreadable = all.filter(({ made }) => made instanceof UserError).length;
-    const written = all.filter(({ isWritten }) => isWritten).length;
+    const unreadable = all.filter(({ made }) => !made).length;
+    const written = all.filter(({ made }) => made?.text !== undefined).length;
     const found = all.filter(({ identity }) => identity).length;
     return { unreadable, written, found, byTerraform: taken.filter(Boolean).length };
   } finally {
@@ -114,15 +112,14 @@ async function explain(shown: object, work: () => unknown): Promise<void> {
   }
 }
 
-function checkReading({ config, credentials }: OddHome, made: Made | UserError, theirs: Answer | undefined): void {
-  if (controls.test(config) || controls.test(credentials)) assert.ok(made instanceof UserError);
-  else if (!theirs) return;
-  // what is wrong with a block in [DEFAULT] shows only in the sections that it is copied into
-  else if (made instanceof UserError) {
-    assert.ok(theirs.refused || Object.keys(theirs.sections).length === 0, 'botocore can read it');
-  } else {
+function checkReading({ config, credentials }: OddHome, made: Made | undefined, theirs: Answer | undefined): void {
+  if (controls.test(config) || controls.test(credentials)) assert.equal(made, undefined);
+  else if (theirs && made) {
     assert.equal(theirs.refused, null, 'botocore cannot read it');
     compare(theirs.sections, asBotocore(made.files.credentials), 'what was read, to botocore');
+  } else if (theirs) {
+    // what is wrong with a block in [DEFAULT] shows only in the sections that it is copied into
+    assert.ok(theirs.refused || Object.keys(theirs.sections).length === 0, 'botocore can read it');
   }
 }
 

@@ -84,14 +84,9 @@ const settings = [
   ...[`mfa_serial = ${serial.replace('aws', 'aws-cn')}`, 'mfa_serial = GAHT12345678', 'aws_mfa_device = x', 'k ='],
   ...['Key = v', 'aws_session_tokens = v', 'größe = v', `aws_access_key_id = ${person.accessKeyId}`],
 ];
+/** What can stand below the first line of a block. */
 const blocks = [
-  '',
-  '\n  # c',
-  '\n\taws_session_token = inside',
-  '\n\n  x = y',
-  '\n  path',
-  '\n  k = v\fw',
-  '\n k=\u2028w',
+  ...['', '\n  # c', '\n\taws_session_token = inside', '\n\n  x = y', '\n  path', '\n  k = v\fw', '\n k=\u2028w'],
 ];
 const values = [
   ...['', 'v', 'FwoGZXIvYXdzEDo==', '"quoted"', 'v # note', '# note', 'v;note', '[v]', '=', ':', 'ä € 日本 🦊'],

@@ -183,8 +183,7 @@ async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
   ];
   const differences = all.flatMap(([expected, got]) => {
     const patterns = expected.map((line) => toPattern(line, stage));
-    const lines = diff(expected, patterns, got);
-    return lines.every(([sign]) => sign === ' ') ? [] : lines.map(([sign, line]) => `${sign} ${shorten(line, sts)}`);
+    return diff(expected, patterns, got).map((line) => shorten(line, sts));
   });
   return differences.length === 0
     ? undefined
