@@ -128,7 +128,7 @@ async function check({ profiles: names, within, json, notify }: ArgsOf<'check'>)
     const text = report.reminder(due, failures);
     printNote(text);
     const { notify } = await import('./lib/notify');
-    await notify(text, process.platform, process.getuid?.(), env);
+    await notify(text, process.platform, env, process.getuid?.());
   }
 }
 

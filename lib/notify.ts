@@ -5,7 +5,7 @@ import { printable } from './errors';
 import type { Environment } from './shell';
 
 /** The text is an argument of the notifier and never part of a script; what no desktop would show of it is cut. */
-export async function notify(text: string, platform: string, uid: number | undefined, env: Environment): Promise<void> {
+export async function notify(text: string, platform: string, env: Environment, uid?: number, limitMs = 10_000) {
   const shown = printable(text).slice(0, 1000);
   const display = 'display notification (item 1 of argv) with title "refresh-mfa"';
   const [program, args] =
@@ -17,7 +17,7 @@ export async function notify(text: string, platform: string, uid: number | undef
   const isUnknown = !env.DBUS_SESSION_BUS_ADDRESS && uid !== undefined && existsSync(socket);
   const bus = isUnknown ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
   // a notifier that hangs must not hold cron
-  const options = { stdio: 'ignore', timeout: 10_000, env: { ...env, ...bus } } as const;
+  const options = { stdio: 'ignore', timeout: limitMs, env: { ...env, ...bus } } as const;
   await new Promise((done) => spawn(program, args, options).on('error', done).on('exit', done));
 }
 
