@@ -49,7 +49,7 @@ function makeEmpty(t: TestContext) {
 
 /** Writes in a process that was started by other programs; what it printed as an error. */
 async function writeBehind(target: Target, behind: readonly string[], isPrepared = true): Promise<string> {
-  return (await startWriter(target, ['foobar'], { behind, isPrepared }).done).errors;
+  return (await startWriter(target, ['foobar'], behind, isPrepared).done).errors;
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -195,13 +195,10 @@ describe('what cannot be written', { skip: onWindows }, () => {
 
   test('nothing where a file system knows no fsync and no owners', { skip: straceMissing }, async (t) => {
     const { home, target } = makeTarget(t);
-    const owners = '?chown,?lchown,?fchown,?fchownat';
-    const inject = ['-e', 'inject=fsync:error=EINVAL', '-e', `inject=${owners}:error=EPERM`];
     const trace = join(home.path, 'trace');
-    assert.equal(
-      await writeBehind(target, ['strace', '-f', '-o', trace, '-e', `trace=fsync,${owners}`, ...inject]),
-      '',
-    );
+    const owners = '?chown,?lchown,?fchown,?fchownat';
+    const behind = `strace -f -o ${trace} -e trace=fsync,${owners} -e inject=fsync:error=EINVAL -e inject=${owners}:error=EPERM`;
+    assert.equal(await writeBehind(target, behind.split(' ')), '');
     assert.match(fs.readFileSync(trace, 'utf8'), /fsync.*INJECTED[\s\S]*chown.*INJECTED/);
     assert.equal(home.readCredentials(), written);
   });
@@ -253,17 +250,9 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
   /** Starts a writer, and waits until it stops behind one of these calls: the first, the second. */
   async function startStopped(t: TestContext, target: Target, name: string, [calls, count]: readonly [string, number]) {
     const trace = join(dirname(target.path), '..', `trace-${name}`);
-    const options = [
-      '-o',
-      trace,
-      '-e',
-      `trace=${calls},rmdir,${renames}`,
-      '-e',
-      `inject=${calls}:signal=STOP:when=${count}`,
-    ];
-    const only = calls === 'close' ? ['-P', target.path] : [];
-    const behind = ['strace', '-f', ...options, ...only];
-    const { child, done } = startWriter(target, [name], { behind, isPrepared: false });
+    const only = calls === 'close' ? ` -P ${target.path}` : '';
+    const behind = `strace -f -o ${trace} -e trace=${calls},rmdir,${renames} -e inject=${calls}:signal=STOP:when=${count}${only}`;
+    const { child, done } = startWriter(target, [name], behind.split(' '), false);
     const readTrace = () => (fs.existsSync(trace) ? fs.readFileSync(trace, 'utf8') : '');
     await until(() => readTrace().includes('stopped by SIGSTOP'));
     const pid = Number.parseInt(readTrace(), 10);
@@ -334,9 +323,8 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
     test(`is killed at the ${when} rename: the file is the old one, and root does not block a user`, async (t) => {
       const { home, target, folder } = makeTarget(t);
       if (asRoot) execFileSync('chown', ['-R', stranger, home.path]);
-      const kill = ['-e', `trace=${renames}`, '-e', `inject=${renames}:signal=KILL:when=${index + 1}`];
-      const umask = ['sh', '-c', 'umask 777; exec "$@"', 'sh'];
-      await writeBehind(target, [...umask, 'strace', '-f', '-o', '/dev/null', ...kill], false);
+      const kill = `strace -f -o /dev/null -e trace=${renames} -e inject=${renames}:signal=KILL:when=${index + 1}`;
+      await writeBehind(target, ['sh', '-c', 'umask 777; exec "$@"', 'sh', ...kill.split(' ')], false);
       assert.equal(home.readCredentials(), old);
       const [left = '', ...others] = home.listAws().filter((name) => name !== 'credentials');
       assert.deepEqual(others, []);
@@ -364,14 +352,8 @@ test('folders of runs that were killed a minute ago are swept, and nothing else'
   make('credentials.refresh-mfa-Ab3xY0', [draft, 'mine']);
   make('credentials.refresh-mfa-Ab3xY1', [draft], new Date());
   // the last is the lock of a 1.0.0 that was killed
-  for (const copy of [
-    'bak',
-    '12345',
-    'refresh-mfa.bak',
-    'refresh-mfa-1234567',
-    'refresh-mfa-123456',
-    'refresh-mfa.lock',
-  ]) {
+  const copies = 'bak 12345 refresh-mfa.bak refresh-mfa-1234567 refresh-mfa-123456 refresh-mfa.lock';
+  for (const copy of copies.split(' ')) {
     fs.writeFileSync(join(folder, `credentials.${copy}`), 'mine');
     fs.utimesSync(join(folder, `credentials.${copy}`), longAgo, longAgo);
   }
@@ -388,22 +370,16 @@ test('folders of runs that were killed a minute ago are swept, and nothing else'
 });
 
 describe('another program that writes the file meanwhile', { concurrency: 4 }, () => {
-  for (const how of ['in place', 'by a new file in its place']) {
-    test(`${how}: both changes are kept`, async (t) => {
-      const { home, target } = makeTarget(t);
-      let turns = 0;
-      await saveCredentials(target, (document) => {
-        if (turns++ === 0) {
-          if (how !== 'in place') fs.rmSync(target.path);
-          fs.writeFileSync(target.path, `${old}[b]\ny = 2\n`, { mode: 0o644 });
-        }
-        return change(document);
-      });
-      assert.equal(turns, 2);
-      assert.equal(home.readCredentials(), `${old}[b]\ny = 2\n\n${added}`);
-      assert.equal(home.mode(), 0o600);
+  test('once: both changes are kept', async (t) => {
+    const { home, target } = makeTarget(t);
+    let turns = 0;
+    await saveCredentials(target, (document) => {
+      if (turns++ === 0) fs.appendFileSync(target.path, '[b]\ny = 2\n');
+      return change(document);
     });
-  }
+    assert.equal(turns, 2);
+    assert.equal(home.readCredentials(), `${old}[b]\ny = 2\n\n${added}`);
+  });
 
   test('all the time: it ends with an error', async (t) => {
     const { home, target } = makeTarget(t);

@@ -4,12 +4,6 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Target } from '../../lib/credentials';
 
-interface Options {
-  /** The program that starts it, with its arguments. */
-  readonly behind?: readonly string[];
-  readonly isPrepared?: boolean;
-}
-
 export type Writer = ReturnType<typeof startWriter>;
 
 // takes signals as the tool does
@@ -28,9 +22,8 @@ process.once('SIGTERM', () => process.kill(process.pid, 'SIGTERM'));
   }
 })().catch((error) => console.error(error.message));`;
 
-/** Writes `[name]` for each name, one after the other, and says so after each. Never rejects. */
-export function startWriter(target: Target, names: readonly string[], options: Options = {}) {
-  const { behind = [], isPrepared = true } = options;
+/** Writes `[name]` for each name, one after the other, and says so after each; `behind` is what starts it. Never rejects. */
+export function startWriter(target: Target, names: readonly string[], behind: readonly string[], isPrepared: boolean) {
   const job = { lib: resolve(__dirname, '../../dist/lib'), target, names, isPrepared };
   const [file = '', ...args] = [...behind, process.execPath, '-e', script, JSON.stringify(job)];
   const running = promisify(execFile)(file, args);
