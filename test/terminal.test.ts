@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { devices, type Home, seedHome } from './helpers/home';
 import { type Command, command } from './helpers/run';
-import { type LocalSts, startSts, totp, wrongCode } from './helpers/sts';
-import { openTerminal, type Terminal, terminalMissing } from './helpers/terminal';
+import { sessionsIn } from './helpers/scene';
+import { startSts, totp, wrongCode } from './helpers/sts';
+import { openTerminal, terminalMissing } from './helpers/terminal';
 
 const { bob, bjohnson } = devices;
 const question = 'OTP for foobar (arn:aws:iam::789012347890:mfa/bjohnson)';
@@ -20,7 +21,6 @@ const enter = '\r';
 const ctrlC = '\u0003';
 const tick = '\u2714';
 const written = 'foobar: session until';
-const withSession = ['[AcmeAccount]', '[FoobarAccount]', '[foobar]'];
 
 interface Options {
   readonly args?: readonly string[];
@@ -28,25 +28,17 @@ interface Options {
   readonly cols?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Done before the program starts. */
-  readonly before?: (home: Home, sts: LocalSts) => void;
+  readonly before?: (home: Home) => void;
 }
 
-interface Scene {
-  readonly terminal: Terminal;
-  readonly home: Home;
-  readonly sts: LocalSts;
-  /** Types the code once the question is there, or is there again. */
-  answer(code?: string): Promise<void>;
-  /** Asserts that ~/.aws is as it was. */
-  untouched(): void;
-}
+type Scene = Awaited<ReturnType<typeof setUp>>;
 
 /** The examples' two files, and the program on a terminal. */
-async function setUp(t: TestContext, { args = ['foobar'], before, ...options }: Options = {}): Promise<Scene> {
+async function setUp(t: TestContext, { args = ['foobar'], before, ...options }: Options = {}) {
   const sts = await startSts();
   t.after(() => sts.close());
   const home = seedHome(t, sts);
-  before?.(home, sts);
+  before?.(home);
   const credentials = home.readCredentials();
   const terminal = openTerminal(t, args, { home, sts, ...options });
   let asked = 0;
@@ -54,10 +46,12 @@ async function setUp(t: TestContext, { args = ['foobar'], before, ...options }: 
     terminal,
     home,
     sts,
+    /** Types the code once the question is there, or is there again. */
     async answer(code = totp(bjohnson.totpSecret)) {
       await terminal.waitFor(question, ++asked);
       terminal.type(`${code}${enter}`);
     },
+    /** Asserts that ~/.aws is as it was. */
     untouched() {
       assert.equal(home.readCredentials(), credentials);
       assert.deepEqual(home.listAws(), ['config', 'credentials']);
@@ -82,21 +76,10 @@ async function ended({ terminal }: Scene, status: number): Promise<void> {
   assert.ok(terminal.output.lastIndexOf('\u001b[?25h') >= terminal.output.lastIndexOf('\u001b[?25l'), 'no cursor');
 }
 
-/** The sections in the order of the credentials file. */
-function sections(home: Home): string[] {
-  return home.readCredentials().match(/^\[.*\]$/gm) ?? [];
-}
-
-/** A pipe by which a command of the person's own waits, or tells that it lives. */
-function makeFifo(home: Home): string {
-  const path = join(home.path, 'fifo');
-  execFileSync('mkfifo', [path]);
-  return path;
-}
-
+/** Makes a pipe, too, by which the script waits, or tells that it lives. */
 function withKeysFrom(script: string) {
   return (home: Home) => {
-    makeFifo(home);
+    execFileSync('mkfifo', [join(home.path, 'fifo')]);
     home.writeCredentials(`[FoobarAccount]\ncredential_process = cd ${home.path}; ${script}\n`);
   };
 }
@@ -112,9 +95,8 @@ function withCodeFrom(script: string) {
 // A question that nobody answers never ends.
 describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency: 2 }, () => {
   test('the whole morning: one command, one code, and the section is there', async (t) => {
-    const { terminal, home, sts, answer } = await setUp(t, {
-      before: (_, sts) => sts.behave({ kind: 'delay', ms: 1500 }),
-    });
+    const { terminal, home, sts, answer } = await setUp(t);
+    sts.behave({ kind: 'delay', ms: 1500 });
     await terminal.waitFor(question);
     // while the person looks for the telephone
     await sts.until(() => sts.connections === 1);
@@ -124,7 +106,7 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     assert.equal(await terminal.exit, 0);
     assert.match(terminal.text(), /foobar: session until/);
     assert.doesNotMatch(terminal.text(), /asking/);
-    assert.deepEqual(sections(home), withSession);
+    assert.deepEqual(sessionsIn(home.credentialsPath), ['foobar']);
     assert.equal(sts.calls.length, 1);
   });
 
@@ -132,10 +114,8 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     const { terminal, home, answer } = await setUp(t, { program: inShell('"$@" >out') });
     await answer();
     assert.equal(await terminal.exit, 0);
-    assert.match(
-      readFileSync(join(home.path, 'out'), 'utf8'),
-      /^foobar: session until .*\nfoobar: role profiles .*\n$/,
-    );
+    const report = readFileSync(join(home.path, 'out'), 'utf8');
+    assert.match(report, /^foobar: session until .*\nfoobar: role profiles .*\n$/);
     assert.doesNotMatch(terminal.text(), /session until/);
   });
 
@@ -150,10 +130,7 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     const [start, end] = [code.slice(0, 3), code.slice(3)];
     await answer(`999\u0015\u001b[200~  ${start}9\u007f\u0017 \u000c\u001bOP\u001b[15~\u0000${end}\u00a0\u001b[201~`);
     assert.equal(await terminal.exit, 0);
-    assert.deepEqual(
-      sts.calls.map(({ params }) => params.TokenCode),
-      [code],
-    );
+    assert.equal(sts.calls[0]?.params.TokenCode, code);
   });
 
   test('what is not six digits costs no call; a code that STS refuses is asked for again, three times in all', async (t) => {
@@ -169,33 +146,27 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     untouched();
   });
 
-  for (const [key, character, place] of [
-    ['Ctrl-C', ctrlC, 'question'],
-    ['Ctrl-D', '\u0004', 'question'],
-    ['Esc', '\u001b', 'question'],
-    ['Ctrl-C', ctrlC, 'list of profiles'],
+  for (const [what, place, status, key] of [
+    ['Ctrl-C', 'question', 130, ctrlC],
+    ['Ctrl-D', 'question', 130, '\u0004'],
+    ['Esc', 'question', 130, '\u001b'],
+    ['Ctrl-C', 'list of profiles', 130, ctrlC],
+    ['SIGTERM', 'question', 143, undefined],
+    ['SIGHUP', 'question', 129, undefined],
+    ['SIGINT', 'list of profiles', 130, undefined],
   ] as const) {
-    test(`${key} at the ${place} ends with 130; the file and the terminal are as they were`, async (t) => {
+    test(`${what} at the ${place} ends with ${status}; the file and the terminal are as they were`, async (t) => {
       const scene = await setUp(t, { ...places[place], program: told });
-      await scene.terminal.waitFor(places[place].shown);
-      scene.terminal.type(character);
-      await scene.terminal.waitFor('refresh-mfa: error: cancelled');
-      await ended(scene, 130);
-      scene.untouched();
-    });
-  }
-
-  for (const [signal, status, place] of [
-    ['SIGTERM', 143, 'question'],
-    ['SIGHUP', 129, 'question'],
-    ['SIGINT', 130, 'list of profiles'],
-  ] as const) {
-    test(`${signal} at the ${place} leaves the file and the terminal as they were`, async (t) => {
-      const scene = await setUp(t, { ...places[place], program: told });
-      await scene.terminal.waitFor(places[place].shown);
+      const { terminal } = scene;
+      await terminal.waitFor(places[place].shown);
       // prompts has drawn it
-      await scene.terminal.waitFor('›');
-      process.kill(Number((await scene.terminal.waitFor(/pid=\d+/)).slice('pid='.length)), signal);
+      await terminal.waitFor('›');
+      if (key === undefined) {
+        process.kill(Number((await terminal.waitFor(/pid=\d+/)).slice('pid='.length)), what);
+      } else {
+        terminal.type(key);
+        await terminal.waitFor('refresh-mfa: error: cancelled');
+      }
       await ended(scene, status);
       scene.untouched();
     });
@@ -210,11 +181,12 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     scene.terminal.type(ctrlC);
     await ended(scene, 130);
     assert.doesNotMatch(scene.terminal.text(), /OTP for last/);
-    assert.deepEqual(sections(scene.home), withSession);
+    assert.deepEqual(sessionsIn(scene.home.credentialsPath), ['foobar']);
   });
 
   test('Ctrl-C while STS takes its time stops it, and the file is as it was', async (t) => {
-    const { terminal, sts, answer, untouched } = await setUp(t, { before: (_, sts) => sts.behave({ kind: 'silent' }) });
+    const { terminal, sts, answer, untouched } = await setUp(t);
+    sts.behave({ kind: 'silent' });
     await answer();
     await sts.until(() => sts.calls.length === 1);
     terminal.type(ctrlC);
@@ -232,7 +204,7 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     await terminal.waitFor(`${question}: › 12`, 2);
     terminal.type(`\u0015${totp(bjohnson.totpSecret)}${enter}`);
     await terminal.waitFor('status=0');
-    assert.deepEqual(sections(home), withSession);
+    assert.deepEqual(sessionsIn(home.credentialsPath), ['foobar']);
   });
 
   test('the arrow keys choose where no profile is named', async (t) => {
@@ -241,7 +213,7 @@ describe('at a terminal', { skip: terminalMissing, timeout: 300_000, concurrency
     terminal.type(`\u001b[B${enter}`);
     await answer();
     assert.equal(await terminal.exit, 0);
-    assert.deepEqual(sections(home), withSession);
+    assert.deepEqual(sessionsIn(home.credentialsPath), ['foobar']);
     assert.ok(!terminal.output.includes(tick));
   });
 
