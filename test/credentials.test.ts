@@ -34,7 +34,8 @@ const draft = 'credentials.refresh-mfa-Ab3xYz';
 const longAgo = new Date(Date.now() - 3_600_000);
 
 function makeTarget(t: TestContext, credentials = old, mode = 0o600) {
-  const home = makeHome(t, { credentials, mode });
+  const home = makeHome(t, { credentials });
+  fs.chmodSync(home.credentialsPath, mode);
   const folder = dirname(home.credentialsPath);
   const target = { path: home.credentialsPath, shown: '~/.aws/credentials', others: ['a'] };
   return { home, folder, target, lock: `${home.credentialsPath}.refresh-mfa-lock` };

@@ -7,8 +7,6 @@ import type { LocalSts, User } from './sts';
 export interface HomeFiles {
   readonly config?: string | Buffer;
   readonly credentials?: string | Buffer;
-  /** Of the credentials file; 600 if not given. */
-  readonly mode?: number;
 }
 
 /** The users of the two long-lived keys in examples/credentials, with the devices that examples/config names. */
@@ -36,42 +34,35 @@ export function makeHome(t: TestContext, files: HomeFiles = {}) {
   // resolved, since macOS's temporary folder is behind a symlink and messages name paths
   const path = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'refresh-mfa-')));
   const aws = join(path, '.aws');
-  t.after(() => {
-    // a test may have left the folder read-only
-    if (fs.existsSync(aws)) fs.chmodSync(aws, 0o700);
-    fs.rmSync(path, { recursive: true, force: true });
-  });
-
+  t.after(() => fs.rmSync(path, { recursive: true, force: true }));
   const configPath = join(aws, 'config');
   const credentialsPath = join(aws, 'credentials');
-  const write = (file: string, content: string | Buffer, mode: number) => {
+  const write = (file: string, content: string | Buffer) => {
     fs.mkdirSync(aws, { recursive: true, mode: 0o700 });
     fs.writeFileSync(file, content);
     // the umask has no say here
-    fs.chmodSync(file, mode);
+    fs.chmodSync(file, 0o600);
   };
   const home = {
     path,
     configPath,
     credentialsPath,
     readCredentials: () => fs.readFileSync(credentialsPath, 'utf8'),
-    writeConfig: (content: string | Buffer) => write(configPath, content, 0o600),
-    writeCredentials: (content: string | Buffer, mode = 0o600) => write(credentialsPath, content, mode),
+    writeConfig: (content: string | Buffer) => write(configPath, content),
+    writeCredentials: (content: string | Buffer) => write(credentialsPath, content),
     /** The permission bits of the credentials file. */
     mode: () => fs.statSync(credentialsPath).mode & 0o777,
     /** The names in `~/.aws`, sorted; none when it does not exist. */
     listAws: () => (fs.existsSync(aws) ? fs.readdirSync(aws).sort() : []),
   };
   if (files.config !== undefined) home.writeConfig(files.config);
-  if (files.credentials !== undefined) home.writeCredentials(files.credentials, files.mode);
+  if (files.credentials !== undefined) home.writeCredentials(files.credentials);
   return home;
 }
 
 /** A home with the two files of examples/, whose two users the STS then knows. */
 export function seedHome(t: TestContext, sts: LocalSts): Home {
   for (const user of Object.values(devices)) sts.addUser(user);
-  const [config, credentials] = ['config', 'credentials'].map((name) =>
-    fs.readFileSync(resolve(__dirname, '../../examples', name)),
-  );
-  return makeHome(t, { config: config ?? '', credentials: credentials ?? '' });
+  const read = (name: string) => fs.readFileSync(resolve(__dirname, '../../examples', name));
+  return makeHome(t, { config: read('config'), credentials: read('credentials') });
 }

@@ -10,28 +10,18 @@ export interface TerminalOptions extends Surroundings {
   readonly rows?: number;
 }
 
-/** A program on a pseudo-terminal. Its codes may show, since terminals echo; its secrets fail the test. */
-export interface Terminal {
-  /** Every byte so far, control sequences included. */
-  readonly output: string;
-  readonly screen: Screen;
-  /** The exit status, or the signal that ended the program. */
-  readonly exit: Promise<number | string | undefined>;
-  /** What a person sees, scrolled-off lines included: redrawn text only in its last form, long lines unbroken. */
-  text(): string;
-  /** Waits, 120 s at most, until the pattern is on the screen so many times, and returns the last of these. */
-  waitFor(pattern: string | RegExp, times?: number): Promise<string>;
-  type(text: string): void;
-  kill(signal: NodeJS.Signals): void;
-}
+export type Terminal = ReturnType<typeof openTerminal>;
 
 const pty = loadPty();
 
 /** Why a test that needs a terminal has to be skipped, or false. */
 export const terminalMissing = pty ? false : `@lydell/node-pty has no build for ${process.platform} ${process.arch}`;
 
-/** Runs the program, or `program`, on a terminal of its own until the test ends. */
-export function openTerminal(t: TestContext, args: readonly string[], options: TerminalOptions): Terminal {
+/**
+ * Runs the program, or `program`, on a pseudo-terminal of its own until the test ends. Its codes may show, since terminals echo; its
+ * secrets fail the test.
+ */
+export function openTerminal(t: TestContext, args: readonly string[], options: TerminalOptions) {
   if (!pty) throw new Error(String(terminalMissing));
   const { cols = 100, rows = 30, program = command() } = options;
   const secrets = secretsOf(options);
@@ -73,13 +63,17 @@ export function openTerminal(t: TestContext, args: readonly string[], options: T
   });
 
   return {
+    /** Every byte so far, control sequences included. */
     get output() {
       return output;
     },
     screen,
+    /** The exit status, or the signal that ended the program. */
     exit,
+    /** What a person sees, scrolled-off lines included: redrawn text only in its last form, long lines unbroken. */
     text: () => textOf(screen),
-    async waitFor(pattern, times = 1) {
+    /** Waits, 120 s at most, until the pattern is on the screen so many times, and returns the last of these. */
+    async waitFor(pattern: string | RegExp, times = 1): Promise<string> {
       const signal = AbortSignal.timeout(120_000);
       while (true) {
         const text = textOf(screen);
@@ -90,11 +84,11 @@ export function openTerminal(t: TestContext, args: readonly string[], options: T
         await once(changes, 'change', { signal }).catch(() => {});
       }
     },
-    type(text) {
+    type(text: string) {
       if (ending !== undefined) throw new Error('nobody is there to type to: the program has ended');
       child.write(text);
     },
-    kill: (signal) => child.kill(signal),
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
   };
 }
 
