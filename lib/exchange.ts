@@ -5,7 +5,7 @@ import { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
 import type { CodeSource } from './otp';
-import type { Context, Granted, Sts } from './sts';
+import type { Context, Granted } from './sts';
 
 export interface Plan {
   readonly identity: Identity;
@@ -49,7 +49,7 @@ export async function getSession(plan: Plan, context: Context): Promise<Granted>
  * The SDK would warn about old Nodes at every call, and read both files again for settings of `AWS_PROFILE` or `[default]`,
  * which are not this call's; with `DEBUG` the proxy's agent would print the proxy's password.
  */
-async function open({ identity, ca }: Plan, context: Context, code: Promise<unknown>): Promise<Sts> {
+async function open({ identity, ca }: Plan, context: Context, code: Promise<unknown>) {
   const { env } = context.runtime;
   env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   env.AWS_CONFIG_FILE = devNull;

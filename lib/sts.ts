@@ -1,5 +1,4 @@
 // The one call: keys and a code go out, a session comes back, over a connection that was opened while the person typed.
-import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,15 +18,6 @@ export interface Granted extends Session {
   readonly clockAhead: number;
 }
 
-export interface Sts {
-  readonly host: string;
-  /**
-   * Exchanges a code for a session; `duration` is in seconds, STS's own 12 hours if undefined.
-   * @throws WrongCode when another code may do, otherwise UserError `aws` or `network`
-   */
-  getSession(code: string, duration: number | undefined): Promise<Granted>;
-}
-
 export interface Context {
   readonly env: Environment;
   readonly runtime: Runtime;
@@ -43,7 +33,7 @@ export interface Context {
 const attemptMs = 1_000;
 /** A connection that was idle for longer (the laptop slept) may be dead without either end having heard of it. */
 const idleMs = 60_000;
-/** How long the call waits for the prepared connection before it opens another one. */
+/** How long the prepared connection may take before the call opens another one. */
 const patienceMs = 1_000;
 /** AWS's own limit, and a minute for a clock that is a little off. */
 const maxSeconds = 36 * 3600 + 60;
@@ -53,17 +43,13 @@ const maxSeconds = 36 * 3600 + 60;
  * trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
  * @throws UserError `config` for a bad proxy variable or region, or a failed `credential_process`
  */
-export async function openSts(identity: Identity, context: Context, warm: boolean, ca?: string): Promise<Sts> {
+export async function openSts(identity: Identity, context: Context, warm: boolean, ca?: string) {
   const { region, serial, endpoint } = identity;
   const { env, signal, now } = context;
   const url = endpoint ? new URL(endpoint) : await findUrl(region);
   const { agent, route } = await openRoute(url, env, ca, signal);
   let lastUsed = now();
-  const used = () => {
-    lastUsed = now();
-  };
-  const connected = warm ? connect(url, agent).then(used) : undefined;
-  const started = Promise.race([connected, sleep(patienceMs, undefined, { ref: false })]);
+  const connected = warm ? connect(url, agent) : undefined;
   if (warm) rehearse(region).catch(() => {});
   const keys = await getKeys(identity.keys, context);
   const client = new STSClient({
@@ -88,18 +74,27 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
     (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { headers: Record<string, string>; body: unknown };
-      used();
+      lastUsed = now();
       ahead = Math.round((lastUsed - Date.parse(response.headers.date ?? '')) / 1000) || 0;
-      response.body = await readBody(response.body as AsyncIterable<Uint8Array>, route.host);
+      let body = Buffer.alloc(0);
+      for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+        body = Buffer.concat([body, chunk]);
+        if (body.length > maxBytes) throw notSts(route.host);
+      }
+      response.body = body;
       return result;
     },
     { step: 'deserialize', priority: 'low' },
   );
   return {
     host: route.host,
-    async getSession(code, duration) {
+    /**
+     * Exchanges a code for a session; `duration` is in seconds, STS's own 12 hours if undefined.
+     * @throws WrongCode when another code may do, otherwise UserError `aws` or `network`
+     */
+    async getSession(code: string, duration: number | undefined): Promise<Granted> {
       const command = new GetSessionTokenCommand({ SerialNumber: serial, TokenCode: code, DurationSeconds: duration });
-      await started;
+      await connected;
       if (now() - lastUsed > idleMs) agent.destroy();
       for (let repeated = false; ; repeated = true) {
         const late = AbortSignal.timeout(limits.call * 1000);
@@ -144,14 +139,14 @@ async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
 
 /**
  * Opens a connection that the agent then keeps: name, TCP and TLS, also through a proxy. The request is not one of the API, and
- * carries no key and no signature; STS answers it with the address of a page about IAM.
+ * carries no key and no signature; STS answers it with the address of a page about IAM. Resolves after a while in any case.
  */
 async function connect(url: URL, agent: http.Agent): Promise<void> {
   const { get } = url.protocol === 'https:' ? https : http;
   const request = get(new URL('/', url), { agent }, (response) => response.resume());
   // errors are ignored, one behind the answer too: the call can connect by itself
-  request.on('error', () => {});
-  await once(request, 'close').catch(() => {});
+  const closed = new Promise((done) => request.on('error', done).on('close', done));
+  await Promise.race([closed, sleep(patienceMs, undefined, { ref: false })]);
 }
 
 /** The SDK's first call takes as long as Node's start, so one is made that no network sees, with AWS's sample keys. */
@@ -224,15 +219,6 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
   }
   const hint = 'it looks like http://proxy.example.com:3128; a % in a password is %25 there';
   throw new UserError('config', `${variable} is not the URL of a proxy`, hint);
-}
-
-async function readBody(body: AsyncIterable<Uint8Array>, host: string): Promise<Uint8Array> {
-  let whole = Buffer.alloc(0);
-  for await (const chunk of body) {
-    whole = Buffer.concat([whole, chunk]);
-    if (whole.length > maxBytes) throw notSts(host);
-  }
-  return whole;
 }
 
 /** The SDK has set its clock by the answer, STS did not look at the code, or the other end of a kept connection had hung up. */

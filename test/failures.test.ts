@@ -1,18 +1,18 @@
 // What STS, a proxy and the network say, and the words for it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { explainFailure, type Failure, isFromSts, type Route, WrongCode } from '../lib/failures';
+import { explainFailure, type Failure, isFromSts, type Route } from '../lib/failures';
 import type { Identity } from '../lib/identity';
 import { person, serial } from './helpers/scene';
 
 const host = 'sts.us-east-1.amazonaws.com';
 const direct: Route = { host, proxy: undefined, variable: 'HTTPS_PROXY' };
 
-function explain(failure: Failure, { region = 'us-east-1', repeated = false, route = direct } = {}) {
+function explain(failure: Failure, { region = 'us-east-1', route = direct } = {}) {
   const { accessKeyId, secretAccessKey } = person;
   const source = { accessKeyId, secretAccessKey, where: '~/.aws/credentials:2' };
   const identity = { source: 'foobar-long-term', serial, region, keys: source } as Identity;
-  const error = explainFailure(failure, { identity, code: '287082', route, repeated });
+  const error = explainFailure(failure, { identity, code: '287082', route, repeated: false });
   const lines = [error.message, ...error.hints];
   for (const [index, line] of lines.entries()) {
     assert.doesNotMatch(line, /SECRET|287082|allow sts:/);
@@ -21,7 +21,7 @@ function explain(failure: Failure, { region = 'us-east-1', repeated = false, rou
     if (isLong) assert.match(line, /STS said|arn:|foobar-long-term|the proxy|certificate of/);
   }
   assert.equal(error.code, failure.$fault && isFromSts(failure) ? 'aws' : 'network');
-  return { lines, mayBeRetried: error instanceof WrongCode };
+  return lines;
 }
 
 function fromSts(httpStatusCode: number, name: unknown, message: unknown): Failure {
@@ -80,8 +80,6 @@ const answers = `
   STS refused the call (ValidationError) | STS said: ${'x'.repeat(500)}
 500 InternalFailure SECRET
   STS has an internal problem (InternalFailure) | try again with the next code
-503 ServiceUnavailable SECRET
-  STS has an internal problem (ServiceUnavailable) | try again with the next code
 400 Teapot SECRET, of which nobody has heard
   STS refused the call (Teapot) | try again with the next code
 `;
@@ -91,8 +89,7 @@ describe('an error of STS', () => {
     for (const head of heads.trim().split('\n')) {
       const [, status, code, message] = /^(\d+) (\w+) ?(.*)$/.exec(head) ?? [];
       test(head.slice(0, 160), () => {
-        const lines = words.trim().split(/\n\s+| \| /);
-        assert.deepEqual(explain(fromSts(Number(status), code, message)), { lines, mayBeRetried: false });
+        assert.deepEqual(explain(fromSts(Number(status), code, message)), words.trim().split(/\n\s+| \| /));
       });
     }
   }
@@ -103,7 +100,7 @@ describe('an error of STS', () => {
   ] as const) {
     test(`a key that is unknown in ${regions} is so ${where}`, () => {
       for (const region of regions.split(' ')) {
-        assert.deepEqual(explain(fromSts(403, 'InvalidClientTokenId', ''), { region }).lines, [
+        assert.deepEqual(explain(fromSts(403, 'InvalidClientTokenId', ''), { region }), [
           `access key unknown in ${region} (~/.aws/credentials:2)`,
           ...hint.map((what) => `if your account has not enabled ${region}: ${what}`),
           'if the key was deleted or disabled: make a new one in the IAM console',
@@ -112,22 +109,10 @@ describe('an error of STS', () => {
     });
   }
 
-  for (const [repeated, why] of [
-    [false, 'each code works once'],
-    [true, 'the call was repeated, so this one may be used up'],
-  ] as const) {
-    test(`a refused code may be followed by another${repeated ? ', and was sent twice' : ''}`, () => {
-      const message = 'MultiFactorAuthentication failed with invalid MFA one time pass code. ';
-      assert.deepEqual(explain(fromSts(403, 'AccessDenied', message), { repeated }), {
-        lines: [`STS did not accept the code for ${serial}`, `wait for the next code: ${why}`],
-        mayBeRetried: true,
-      });
-    });
-  }
-
   test('a message that is no text is none', () => {
-    const { lines } = explain(fromSts(403, 'AccessDenied', ['one', 'two']));
-    assert.deepEqual(lines, ['AWS denied GetSessionToken to the user of foobar-long-term']);
+    assert.deepEqual(explain(fromSts(403, 'AccessDenied', ['one', 'two'])), [
+      'AWS denied GetSessionToken to the user of foobar-long-term',
+    ]);
   });
 
   for (const name of ['Unknown', 'Error', 'SyntaxError', ['AccessDenied', 'Foo'], 'a b', '', 'x'.repeat(81)]) {
@@ -139,26 +124,21 @@ describe('an error of STS', () => {
 
 describe('what is not from STS', () => {
   const proxy = 'the proxy proxy.example.com:3128';
-  const byProxy = (proxyStatus?: number): Route => {
-    return { ...direct, proxy: 'proxy.example.com:3128', ...(proxyStatus && { proxyStatus }) };
-  };
+  const byProxy = (status?: number): Route => ({
+    ...direct,
+    proxy: 'proxy.example.com:3128',
+    ...(status && { proxyStatus: status }),
+  });
   const portal = 'log in to the network in a browser, or check HTTPS_PROXY and the endpoint';
   const again = 'check the network, VPN or proxy, then use the next code';
   const company = 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate';
-  const late = { name: 'TimeoutError', message: 'it took too long' };
   const says = (failure: Failure, what: string, hint = again, route: Route = direct) => {
     test(`${JSON.stringify(failure)}${route === direct ? '' : ` by a proxy, ${route.proxyStatus}`}`, () => {
-      assert.deepEqual(explain(failure, { route }), { lines: [what, hint], mayBeRetried: false });
+      assert.deepEqual(explain(failure, { route }), [what, hint]);
     });
   };
-  const page = (httpStatusCode: number): Failure => ({
-    name: 'Unknown',
-    $fault: 'client',
-    $metadata: { httpStatusCode },
-  });
+  const page = (status: number) => fromSts(status, 'Unknown', undefined);
 
-  says(page(200), `what answered for ${host} is not STS`, portal);
-  says(page(503), `what answered for ${host} is not STS`, portal);
   says(page(403), `what answered for ${host} is not STS`, portal, byProxy(200));
   const login = 'set HTTPS_PROXY=http://<name>:<password>@<host>:<port>, with %40 for @';
   says(page(407), `${proxy} wants another password (407)`, login, byProxy());
@@ -167,25 +147,15 @@ describe('what is not from STS', () => {
   const down = 'check that the proxy is up, then use the next code';
   says(page(502), `${proxy} cannot reach ${host} (502)`, down, byProxy(502));
 
-  says({ code: 'ENOTFOUND' }, `cannot find ${host}: no network or DNS`);
   says({ code: 'EAI_AGAIN' }, `cannot find ${proxy}: no network or DNS`, again, byProxy());
-  says({ code: 'ECONNREFUSED' }, `${host} refused the connection`);
   says({ code: 'ECONNREFUSED' }, `${proxy} refused the connection`, again, byProxy());
-  says({ code: 'ENETUNREACH', syscall: 'connect' }, `cannot connect to ${host} (ENETUNREACH)`);
   says({ code: 'EHOSTUNREACH', errors: [1, 2] }, `cannot connect to ${host} (EHOSTUNREACH)`);
-  const slow = 'Socket timed out without establish a connection within 5000 ms';
-  says({ ...late, message: slow }, `cannot connect to ${host} within 5 s`);
-  const system = { ...late, code: 'ETIMEDOUT', syscall: 'connect' };
+  const system = { name: 'TimeoutError', code: 'ETIMEDOUT', syscall: 'connect' };
   says(system, `cannot connect to ${host} through ${proxy} within 5 s`, again, byProxy());
-  says({ ...late, code: 'ETIMEDOUT', errors: [1, 2] }, `none of the addresses of ${host} answers`);
-  says(late, `${host} did not answer within 15 s`);
-  says({ name: 'AbortError' }, `${host} did not finish within 17 s`);
-  says({ ...late, code: 'ECONNRESET' }, `connection to ${host} broke (ECONNRESET)`);
   says({ name: 'RangeError' }, `connection to ${host} broke (RangeError)`);
 
   const untrusted = (code: string, of = host) => `cannot trust the certificate of ${of} (${code})`;
   const unknown = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
-  says({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, untrusted('DEPTH_ZERO_SELF_SIGNED_CERT'), company);
   says({ code: unknown }, untrusted(unknown, proxy), company, byProxy());
   says({ code: unknown }, untrusted(unknown), company, byProxy(200));
   const expired = "check this computer's date; if it is right, the certificate is too old";

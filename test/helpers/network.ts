@@ -3,7 +3,7 @@ import { devNull } from 'node:os';
 import type { TestContext } from 'node:test';
 import type { UserError } from '../../lib/errors';
 import type { Identity } from '../../lib/identity';
-import { type Context, openSts, type Sts } from '../../lib/sts';
+import { type Context, openSts } from '../../lib/sts';
 import type { Certificate } from './certificate';
 import { person } from './scene';
 import { type LocalSts, startSts, totp } from './sts';
@@ -28,26 +28,17 @@ export function identityOf(endpoint: string | undefined, options: Options = {}):
 }
 
 /** As the tool opens it, until the test ends. */
-export async function open(t: TestContext, endpoint: string | undefined, options: Options = {}): Promise<Sts> {
+export async function open(t: TestContext, endpoint: string | undefined, options: Options = {}) {
   const end = new AbortController();
   t.after(() => end.abort());
   const { signal = end.signal, env = {}, ca, now = Date.now, isIdle = false } = options;
   return openSts(identityOf(endpoint, options), { env, signal, runtime: process, now, printError() {} }, isIdle, ca);
 }
 
-/** Opened while the person looks for the code: the connection is there. */
-export function openWarm(t: TestContext, endpoint: string, options: Options = {}): Promise<Sts> {
-  const { now = Date.now } = options;
-  return new Promise((done, fail) => {
-    let looks = 0;
-    const clock = () => {
-      // in the beginning, and when the connection is there
-      if (++looks === 2) done(opening);
-      return now();
-    };
-    const opening = open(t, endpoint, { ...options, isIdle: true, now: clock });
-    opening.catch(fail);
-  });
+/** Opened while the person looks for the code. The call waits for the connection, however long it takes: timers stand still. */
+export function openWarm(t: TestContext, endpoint: string, options: Options = {}) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  return open(t, endpoint, { ...options, isIdle: true });
 }
 
 /** Opens and calls at once, with the code that is right now. */

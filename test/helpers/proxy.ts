@@ -5,16 +5,6 @@ import type { TestContext } from 'node:test';
 import type { Certificate } from './certificate';
 import { listen } from './listen';
 
-export interface Proxy {
-  readonly url: string;
-  /** Host and port. */
-  readonly host: string;
-  /** What each request was for: `sts.amazonaws.com:443` of a CONNECT, the whole URL of any other. */
-  readonly targets: string[];
-  /** How many its clients have opened. */
-  connections(): number;
-}
-
 export interface ProxyOptions {
   /** The status that the first request gets instead of a connection. */
   readonly refuses?: number;
@@ -25,8 +15,9 @@ export interface ProxyOptions {
 }
 
 /** A proxy for as long as the test runs: tunnels for CONNECT, and sends on what else it is asked for. */
-export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(t: TestContext, { refuses, wants, tls }: ProxyOptions = {}) {
   const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }) : createServer();
+  /** What each request was for: `sts.amazonaws.com:443` of a CONNECT, the whole URL of any other. */
   const targets: string[] = [];
   let connections = 0;
   server.on('connection', () => {
