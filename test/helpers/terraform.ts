@@ -1,5 +1,6 @@
 // Asks Terraform's AWS provider, and so Go's SDK, which keys it takes for profiles: each calls an STS of its own, which notes them down.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -38,50 +39,46 @@ export async function askTerraform(
   const server = createServer((request, response) => {
     const id = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1];
     taken[Number(request.url?.split('/')[1])] ??= { id, token: request.headers['x-amz-security-token']?.toString() };
-    request.resume().on('end', () => {
-      // a role is not given: the first call is all that counts
-      response.writeHead(403, { 'content-type': 'text/xml' });
-      response.end('<ErrorResponse><Error><Code>AccessDenied</Code><Message>enough</Message></Error></ErrorResponse>');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    request.resume();
+    // nothing is given: the first call is all that counts
+    response.writeHead(403, { 'content-type': 'text/xml' });
+    response.end('<ErrorResponse><Error><Code>AccessDenied</Code><Message>enough</Message></Error></ErrorResponse>');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
   const folder = mkdtempSync(join(tmpdir(), 'refresh-mfa-terraform-'));
   try {
-    const { port } = server.address() as AddressInfo;
-    writeFileSync(join(folder, 'main.tf'), configure(questions, `http://127.0.0.1:${port}`));
+    writeFileSync(join(folder, 'main.tf.json'), configure(questions, `http://127.0.0.1:${port}`));
     await terraform(folder, 'init', `-plugin-dir=${plugins}`);
-    const output = await terraform(folder, 'plan');
-    return { taken, output };
+    return { taken, output: await terraform(folder, 'plan') };
   } finally {
     server.close();
     rmSync(folder, { recursive: true });
   }
 }
 
+/** A provider for each question, and a question to STS for each provider. */
 function configure(questions: readonly Question[], sts: string): string {
-  // in Terraform's language a string is JSON's but for its own two openings
-  const quote = (text: string) => JSON.stringify(text).replace(/[$%]\{/g, (open) => `${open[0]}${open}`);
-  const asked = questions.map(
-    ({ config, credentials, profile }, index) => `provider "aws" {
-  alias                       = "a${index}"
-  profile                     = ${quote(profile)}
-  shared_config_files         = [${quote(config)}]
-  shared_credentials_files    = [${quote(credentials)}]
-  region                      = "us-east-1"
-  max_retries                 = 0
-  skip_metadata_api_check     = true
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-  endpoints {
-    sts = "${sts}/${index}"
-  }
-}
-data "aws_caller_identity" "a${index}" {
-  provider = aws.a${index}
-}
-`,
-  );
-  return ['terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n', ...asked].join('');
+  const aws = questions.map(({ config, credentials, profile }, index) => ({
+    alias: `a${index}`,
+    profile,
+    shared_config_files: [config],
+    shared_credentials_files: [credentials],
+    region: 'us-east-1',
+    max_retries: 0,
+    skip_metadata_api_check: 'true',
+    skip_credentials_validation: true,
+    skip_requesting_account_id: true,
+    endpoints: { sts: `${sts}/${index}` },
+  }));
+  const callers = aws.map(({ alias }) => [alias, { provider: `aws.${alias}` }]);
+  const all = {
+    terraform: { required_providers: { aws: { source: 'hashicorp/aws' } } },
+    provider: { aws },
+    data: { aws_caller_identity: Object.fromEntries(callers) },
+  };
+  // these two would begin an expression
+  return JSON.stringify(all).replace(/[$%](?=\{)/g, '$&$&');
 }
 
 /** What it printed, without the frame around its errors; most of them are wanted. */
