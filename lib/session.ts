@@ -13,12 +13,8 @@ export interface Session {
 /** `due` also where the end of the session is not recorded; `never` where there is no session. */
 export type State = 'valid' | 'due' | 'expired' | 'never';
 
-export interface Status {
-  readonly state: State;
-  readonly expires: Date | undefined;
-  /** Whole seconds until `expires`, 0 when it is past. */
-  readonly secondsLeft: number | undefined;
-}
+/** `secondsLeft` are whole seconds until `expires`, 0 when it is past. */
+export type Status = Readonly<{ state: State; expires?: Date; secondsLeft?: number }>;
 
 /** The keys that are written, in this order. */
 const sessionKeys = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'x_security_token_expires'];
@@ -45,9 +41,9 @@ function isLongLived(id: string): boolean {
 
 /** Judged by what the file says alone; `within` is in seconds, `now` in milliseconds. */
 export function checkSession(section: Section | undefined, within: number, now: number): Status {
-  if (!hasSession(section)) return { state: 'never', expires: undefined, secondsLeft: undefined };
+  if (!hasSession(section)) return { state: 'never' };
   const expires = parseTimestamp(section?.entries.get('x_security_token_expires')?.value ?? '');
-  if (!expires) return { state: 'due', expires, secondsLeft: undefined };
+  if (!expires) return { state: 'due' };
   const secondsLeft = Math.max(0, Math.floor((expires.getTime() - now) / 1000));
   return { state: secondsLeft === 0 ? 'expired' : secondsLeft <= within ? 'due' : 'valid', expires, secondsLeft };
 }

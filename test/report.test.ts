@@ -20,8 +20,8 @@ function makeSession(name: string, ...roles: string[]): SessionProfile {
   return { name, source: `${name}-long-term`, link: undefined, section: undefined, roles };
 }
 
-const never: Status = { state: 'never', expires: undefined, secondsLeft: undefined };
-const unknown: Status = { state: 'due', expires: undefined, secondsLeft: undefined };
+const never: Status = { state: 'never' };
+const unknown: Status = { state: 'due' };
 
 /** A session that ends so many seconds after noon. */
 function ending(seconds: number, state: Status['state'] = 'valid'): Status {
