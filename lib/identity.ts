@@ -4,8 +4,8 @@ import { few, refuse, shellWord, type UserError } from './errors';
 import { type Files, findIn, makeHeader, Setting } from './files';
 import type { SessionProfile } from './profiles';
 import * as profiles from './profiles';
-import { parseNested } from './sections';
-import { hasLongLivedKeys, requireAgreement, requireWritable, tokenKeys } from './session';
+import { parseNested, requireAgreement } from './sections';
+import { hasLongLivedKeys, requireWritable, tokenKeys } from './session';
 import type { Environment } from './shell';
 
 export type SourceKeys =

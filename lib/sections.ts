@@ -1,5 +1,5 @@
 // The grammar of one file. Sections and values are what botocore reads (Python's RawConfigParser), since every `aws` command
-// goes by that; `findAmbiguity` says where the SDKs for JavaScript and Go read something else.
+// goes by that; `requireAgreement` refuses where the SDKs for JavaScript and Go read something else.
 // `ini` drops `[x] # note` and puts its keys into the section before, so it never sees a whole file.
 import { isUtf8 } from 'node:buffer';
 import { refuse, type UserError } from './errors';
@@ -124,10 +124,16 @@ export function parseNested(value: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * The first line that makes AWS tools disagree about this section, as it is once these keys of it are set or removed: a header
- * of it, or of the section behind it, that only some of them see, or part of a value that some of them take for a key.
+ * The section of this name has to be the same to all AWS tools, once these keys of it are set or removed.
+ * @throws UserError `config` for the first line on which they disagree: a header of it, or of the section behind it, that only
+ * some of them see, or part of a value that some of them take for a key
  */
-export function findAmbiguity({ lines, sections, headers }: Document, name: string, own: readonly string[]) {
+export function requireAgreement(document: Document, name: string, own: readonly string[] = []): void {
+  const { path, lines, sections, headers } = document;
+  const ambiguous = (what: string, line: number, hint: string) =>
+    refuse(`ambiguous ${what} (${path}:${line + 1})`, `AWS tools read it differently: ${hint}`);
+  const headerHint = 'write plain [name] from column 1, and nothing after it';
+  const keyHint = `start all keys of [${name}] in column 1, each with its value in one line`;
   const entries = new Map([...(sections.get(name)?.entries.values() ?? [])].map((entry) => [entry.line, entry]));
   let current: string | undefined;
   /** The readers that are in a block here. */
@@ -136,25 +142,24 @@ export function findAmbiguity({ lines, sections, headers }: Document, name: stri
     const content = text.trim();
     if (content.startsWith('[')) {
       const readings = [headers.get(line), ...readHeaders(content)];
-      const isDisputed = new Set(readings).size > 1;
-      if (isDisputed && readings.some((read) => (read ?? current) === name)) return { line, isHeader: true };
+      const isOurs = readings.some((read) => (read ?? current) === name);
+      if (isOurs && new Set(readings).size > 1) throw ambiguous('section header', line, headerHint);
       current = readings[0] ?? current;
       inBlock.clear();
     } else if (current === name) {
       const entry = entries.get(line);
       const isOwn = entry !== undefined && own.includes(entry.key);
-      if (isOwn && entry.end > line + 1) return { line, isHeader: false };
+      if (isOwn && entry.end > line + 1) throw ambiguous('line', line, keyHint);
       for (const [reader, read] of readValues(content).entries()) {
         const value = isOwn ? 'set' : read;
         if (value === '') inBlock.add(reader);
         // a block ends at a key in column 1 that has a value
         if (value && /^\S/.test(text)) inBlock.delete(reader);
         const isKey = value && !inBlock.has(reader);
-        if (isOwn ? !isKey : !entry && isKey) return { line, isHeader: false };
+        if (isOwn ? !isKey : !entry && isKey) throw ambiguous('line', line, keyHint);
       }
     }
   }
-  return undefined;
 }
 
 /** The name that a line is the header of to the JS SDK and to Go, which end it at a comment. */
@@ -177,7 +182,7 @@ function readValues(content: string): (string | undefined)[] {
  * its indentation and its blanks around `=`; new lines come behind the section's last entry and are indented as that one is,
  * because botocore glues a deeper line to the value above it. A section that is not there goes to the end of the file, behind a
  * blank line; where nothing is left in a section, not even a comment, its header goes, and the blank line before that.
- * Keys have one line each: see `findAmbiguity`.
+ * Keys have one line each: see `requireAgreement`.
  */
 export function splice(document: Document, name: string, values: Values): string {
   const eol = lineEnding(document);

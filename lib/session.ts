@@ -1,6 +1,6 @@
 // The schema of the section that is written: its keys and values, how they are read back, and what is never overwritten.
 import { refuse, shellWord, UserError } from './errors';
-import { DEFAULTS, type Document, findAmbiguity, type Section, splice } from './sections';
+import { DEFAULTS, type Document, requireAgreement, type Section, splice } from './sections';
 
 /** What STS grants. */
 export interface Session {
@@ -88,19 +88,6 @@ export function requireWritable(credentials: Document, name: string, hint?: stri
 /** Go trims what is in the brackets; some tools take `[profile x]` for `[x]` in the credentials file, too. */
 function trimHeader(name: string): string {
   return name.replace(/^\s*(?:profile\s+(["']?))?(.*?)\1\s*$/s, '$2');
-}
-
-/**
- * The section of this name is the same to all AWS tools, and so is the one behind it.
- * @throws UserError `config`
- */
-export function requireAgreement(document: Document, name: string, own: readonly string[] = []): void {
-  const found = findAmbiguity(document, name, own);
-  if (!found) return;
-  const [what, hint] = found.isHeader
-    ? ['section header', 'write plain [name] from column 1, and nothing after it']
-    : ['line', `start all keys of [${name}] in column 1, each with its value in one line`];
-  throw refuse(`ambiguous ${what} (${document.path}:${found.line + 1})`, `AWS tools read it differently: ${hint}`);
 }
 
 /**

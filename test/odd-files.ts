@@ -10,7 +10,7 @@ import { UserError } from '../lib/errors';
 import { Files } from '../lib/files';
 import { requireIdentity } from '../lib/identity';
 import { requireSession } from '../lib/profiles';
-import { type Document, findAmbiguity, parse } from '../lib/sections';
+import { type Document, parse, requireAgreement } from '../lib/sections';
 import { clear, findReaderNote, write } from '../lib/session';
 import { type Answer, askBotocore, findPython } from './helpers/botocore';
 import { certainHomes, makeOddHome, type OddHome } from './helpers/odd';
@@ -219,8 +219,8 @@ async function readWithSdk(profile: string, { config, credentials }: Paths): Pro
 async function checkSdk({ files, name, identity }: Made, before: Paths, after: Paths): Promise<void> {
   // a header of the config, which is not written, may give the profile keys that are not its own
   const header = files.prefixed.get(name)?.name;
-  const isDisputed = header !== undefined && findAmbiguity(files.config, header, []) !== undefined;
-  const config = identity && !isDisputed ? after.config : devNull;
+  const isAgreed = header === undefined || attempt(() => requireAgreement(files.config, header) ?? true);
+  const config = identity && isAgreed ? after.config : devNull;
   const found = await readWithSdk(name, { ...after, config });
   const text = files.credentials.lines.join('');
   // a note says so, or such a header is somewhere

@@ -1,7 +1,7 @@
 // One file's grammar, by table. What odd files become is held in test/odd-files.ts, with other readers beside.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Document, findAmbiguity, parse, parseNested, splice } from '../lib/sections';
+import { type Document, parse, parseNested, requireAgreement, splice } from '../lib/sections';
 import { refusal } from './helpers/layout';
 
 const read = (text: string): Document => parse(Buffer.from(text), '~/.aws/credentials');
@@ -169,12 +169,17 @@ describe('a line that AWS tools read differently', () => {
     [`[x]\n  s3 =\n    a = b\n${indent(all)}`, 4], [`[x]\n  k =\n  # c\n${indent(all)}`, 4],
     [`[x]\n  k = # c\n${indent(all)}`, 3], [`[x]\n  k :\n${indent(all)}`, 3], [`[x]\nk =\ns3 =\n  a = b\n${all}`],
     [`[x]\n${indent(all)}`], [`[x]\n  id =\n  key =\n  token =\n`], [`[x]\nid = 1\nkey = 2\n  3\n`, 3],
-    [`[x]\nid = 1\n${indent('key = 2')}\n`, 2],
+    [`[x]\nid = 1\n${indent('key = 2')}\n`, 2], [`[x]\n${all}s3 =\n[k = v\n${stale}`, 8],
   ];
-  for (const [text, line, isHeader = false] of rows) {
+  for (const [text, line, isHeader] of rows) {
     test(JSON.stringify(text), () => {
-      const expected = line === undefined ? undefined : { line: line - 1, isHeader };
-      assert.deepEqual(findAmbiguity(read(text), 'x', own), expected);
+      const work = () => requireAgreement(read(text), 'x', own);
+      if (line === undefined) return work();
+      const what = isHeader ? 'section header' : 'line';
+      assert.equal(refusal(work)[0], `ambiguous ${what} (~/.aws/credentials:${line})`);
     });
   }
+  test('what is only read need not start in column 1', () => {
+    requireAgreement(read(`[x]\n  s3 =\n    a = b\n${indent(all)}`), 'x');
+  });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Document, parse } from '../lib/sections';
-import { checkSession, clear, findReaderNote, requireAgreement, requireWritable, write } from '../lib/session';
+import { checkSession, clear, findReaderNote, requireWritable, write } from '../lib/session';
 import { refusal } from './helpers/layout';
 
 const read = (text: string): Document => parse(Buffer.from(text), '~/.aws/credentials');
@@ -120,11 +120,6 @@ describe('what is not overwritten', () => {
       else work();
     });
   }
-  test('in the config it is enough that tools agree on the section', () => {
-    const config = (text: string) => () => requireAgreement(parse(Buffer.from(text), '~/.aws/config'), 'profile x');
-    assert.match(String(refusal(config('[profile x]\nk = v\n[profile y]#c\n'))), /^ambiguous section .*config:3\)/);
-    config('[profile x] # c\nk = v\ns3 =\n  l = w\n[profile y]\n[profile z]#c\n')();
-  });
   const disputed = ['', ' x', 'x ', 'a]b', 'a[b]', 'a #b', 'a;b', 'a#b', 'a\tb\x7f', 'a\x1bb'];
   for (const name of [...disputed, 'DEFAULT', '__proto__', 'profile x']) {
     test(`a section for the name ${JSON.stringify(name)}, which some tools read as another`, () => {
