@@ -11,15 +11,18 @@ export function findProblems(
   changelog: string,
 ): string[] {
   const url = `git+https://github.com/${repository}.git`;
-  const problems = {
-    [`the tag is ${tag}, and package.json has version ${version}: make the two agree`]: tag !== `v${version}`,
-    [`CHANGELOG.md has no chapter "## ${version}": write what is new`]: !changelog
-      .split('\n')
-      .includes(`## ${version}`),
-    [`npm takes no provenance for another repository than package.json names: "repository": { "type": "git", "url": "${url}" }`]:
-      written?.url !== url,
-  };
-  return Object.keys(problems).filter((problem) => problems[problem]);
+  const problems: string[] = [];
+  if (tag !== `v${version}`) {
+    problems.push(`the tag is ${tag}, and package.json has version ${version}: make the two agree`);
+  }
+  if (!changelog.includes(`\n## ${version}\n`)) {
+    problems.push(`CHANGELOG.md has no chapter "## ${version}": write what is new`);
+  }
+  if (written?.url !== url) {
+    const right = `"repository": { "type": "git", "url": "${url}" }`;
+    problems.push(`npm takes no provenance for another repository than package.json names: ${right}`);
+  }
+  return problems;
 }
 
 if (require.main === module) {

@@ -2,15 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Certificate {
-  readonly key: Buffer;
-  readonly cert: Buffer;
-  /** Where the certificate is; it is its own authority. */
-  readonly path: string;
-}
+export type Certificate = ReturnType<typeof makeCertificate>;
 
-/** Makes a self-signed certificate for localhost and 127.0.0.1 in the folder. Needs `openssl`. */
-export function makeCertificate(folder: string, name = 'cert'): Certificate {
+/** Makes a certificate for localhost and 127.0.0.1 that is its own authority, and is at `path`. Needs `openssl`. */
+export function makeCertificate(folder: string, name = 'cert') {
   const key = join(folder, `${name}.key.pem`);
   const path = join(folder, `${name}.pem`);
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];

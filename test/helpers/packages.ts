@@ -8,13 +8,8 @@ export interface Locked {
   readonly license?: string;
   readonly integrity?: string;
   readonly resolved?: string;
-  readonly dev?: boolean;
-  readonly devOptional?: boolean;
-  readonly optional?: boolean;
-  readonly os?: readonly string[];
-  readonly cpu?: readonly string[];
-  readonly libc?: readonly string[];
-  readonly hasInstallScript?: boolean;
+  /** What else there is, such as `dev`, `os` and `hasInstallScript`. */
+  readonly [field: string]: unknown;
 }
 
 export function readPackage(): {

@@ -57,12 +57,9 @@ export function typed(user: User = person): string {
 
 /** The sections of a credentials file that hold a session. */
 export function sessionsIn(path: string): string[] {
-  const sections = readFileSync(path, 'utf8')
-    .replaceAll('\r', '')
-    .split(/^(?=\[)/m);
-  return sections
-    .filter((section) => /^aws_access_key_id = ASIA[A-Z0-9]{16}$/m.test(section))
-    .map((section) => section.slice(1, section.indexOf(']\n')));
+  const sections = readFileSync(path, 'utf8').split(/^\[/m);
+  const live = sections.filter((section) => /^aws_access_key_id = ASIA[A-Z0-9]{16}\r?$/m.test(section));
+  return live.map((section) => section.replace(/\].*/s, ''));
 }
 
 /** The two lines of the long-lived keys. */
