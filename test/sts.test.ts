@@ -190,7 +190,7 @@ describe('the connection that is opened while the code is awaited', () => {
     const sts = await startStsFor(t);
     const opened = await openWarm(t, sts.url);
     await sts.until(() => sts.visits.length === 1);
-    sts.hangUp();
+    sts.server.closeAllConnections();
     await opened.getSession(codeOf(), undefined);
     assert.equal(sts.calls.length, 1);
   });

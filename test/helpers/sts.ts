@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Certificate } from './certificate';
 
 /** STS takes the code before and after; the others are for a busy machine that is slow to bring one. */
 const acceptedSteps = [0, -1, 1, -2, -3];
@@ -93,13 +94,8 @@ export function wrongCode(secret: Buffer): string {
   return totp(secret, offset);
 }
 
-export interface StsOptions {
-  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
-  readonly host?: string;
-}
-
 /** Listens on a free port of 127.0.0.1, or of `host`; HTTPS when given a key and certificate. */
-export async function startSts({ tls, host = '127.0.0.1' }: StsOptions = {}): Promise<LocalSts> {
+export async function startSts({ tls, host = '127.0.0.1' }: { tls?: Certificate; host?: string } = {}) {
   const sts = new LocalSts(tls);
   sts.server.listen(0, host);
   await once(sts.server, 'listening');
@@ -134,12 +130,12 @@ export class LocalSts {
   readonly #principals = new Map<string, Principal>();
   readonly #usedCodes = new Set<string>();
 
-  constructor(tls: StsOptions['tls']) {
+  constructor(tls?: Certificate) {
     const listener: RequestListener = (request, response) => {
       // A client that hangs up half-way leaves nobody to answer.
       this.#handle(request, response).catch(() => request.socket.destroy());
     };
-    this.server = tls ? createTlsServer({ ...tls }, listener) : createServer(listener);
+    this.server = tls ? createTlsServer(tls, listener) : createServer(listener);
     // Node would close idle connections after 5 s, or tell clients when it will.
     this.server.keepAliveTimeout = 0;
     this.server.on('connection', () => {
@@ -151,11 +147,6 @@ export class LocalSts {
   /** Stops listening and cuts every connection. */
   close(): void {
     this.server.close();
-    this.hangUp();
-  }
-
-  /** Cuts every open connection, as a load balancer does with idle ones. */
-  hangUp(): void {
     this.server.closeAllConnections();
   }
 
