@@ -88,7 +88,9 @@ function contentOf(flags: readonly string[], lines: readonly string[], stage: St
   const like = behind('like ', flags);
   if (like !== undefined) return readFileSync(resolve(__dirname, '../..', like), 'utf8');
   const kept = lines.slice(0, lines.findLastIndex((line) => line !== '') + 1).map((line) => `${line}\n`);
-  const text = fill(kept.join(''), stage).replace(/\\x([0-9a-f]{2})/g, (_, hex) => Buffer.from(hex, 'hex').toString());
+  const text = fill(kept.join(''), stage).replace(/\\x([0-9a-f]{2})/g, (_, hex) =>
+    Buffer.from(hex, 'hex').toString('latin1'),
+  );
   const whole = flags.includes('no newline at end') ? text.slice(0, -1) : text;
   return flags.includes('CRLF') ? whole.replaceAll('\n', '\r\n') : whole;
 }
@@ -185,9 +187,8 @@ async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
     const patterns = expected.map((line) => toPattern(line, stage));
     return diff(expected, patterns, got).map((line) => shorten(line, sts));
   });
-  return differences.length === 0
-    ? undefined
-    : [`$ ${step.command}`, '(-) expected, (+) got', ...differences].join('\n');
+  if (differences.length === 0) return undefined;
+  return [`$ ${step.command}`, '(-) expected, (+) got', ...differences].join('\n');
 }
 
 const loose: Readonly<Record<string, string>> = {
