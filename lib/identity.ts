@@ -32,7 +32,7 @@ export function requireIdentity(files: Files, session: SessionProfile, env: Envi
   const keys = requireKeys(files, source, link);
   const device = requireDevice(files, name, source, serialNumber);
   const names = [name, source];
-  const [bundle] = findAll(files, names, 'ca_bundle');
+  const bundle = files.find(name, 'ca_bundle') ?? files.find(source, 'ca_bundle');
   const duration = files.find(name, 'duration_seconds');
   return {
     session,
@@ -172,7 +172,8 @@ function requireSerial(serial: string, where: string): string {
 /** Regions outside the device's partition are ignored. */
 function requireRegion(files: Files, names: readonly string[], env: Environment, serial: string): string {
   const partition = /^arn:([^:]+):/.exec(serial)?.[1];
-  const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...findAll(files, names, 'region')];
+  const written = names.flatMap((name) => files.find(name, 'region') ?? []);
+  const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...written];
   const found = candidates.find((one) => !partition || partitionOf(one.value) === partition);
   const region = found?.requireLine() ?? defaultRegions.get(partition ?? 'aws');
   if (!region) {
@@ -199,10 +200,6 @@ function partitionOf(region: string): string {
 
 function fromEnv(env: Environment, ...variables: readonly string[]): Setting[] {
   return variables.flatMap((name) => (env[name] ? [new Setting(name, env[name], name)] : []));
-}
-
-function findAll(files: Files, names: readonly string[], key: string): Setting[] {
-  return names.flatMap((name) => files.find(name, key) ?? []);
 }
 
 /** In the order of the SDKs' guide: for STS before for all services, the environment before the file. */

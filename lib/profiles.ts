@@ -7,23 +7,8 @@ import { hasLongLivedKeys } from './session';
 /** A profile that a session is written for, and what depends on it. */
 export type SessionProfile = Readonly<ReturnType<typeof describe>>;
 
-function hasKeys(files: Files, name: string): boolean {
-  return Boolean(files.find(name, 'aws_access_key_id') && files.find(name, 'aws_secret_access_key'));
-}
-
 function isRole(files: Files, name: string): boolean {
   return files.find(name, 'role_arn') !== undefined;
-}
-
-/** The `source_profile` of what is not a role. */
-function findLink(files: Files, name: string): Setting | undefined {
-  return isRole(files, name) ? undefined : files.find(name, 'source_profile');
-}
-
-/** `source_profile` where it does not belong to a role, else X-long-term, as aws-mfa names it. */
-function findSource(files: Files, name: string): string | undefined {
-  const longTerm = `${name}-long-term`;
-  return findLink(files, name)?.firstLine ?? (files.names.has(longTerm) ? longTerm : undefined);
 }
 
 /** Whether a file knows the name, or its X-long-term. */
@@ -49,7 +34,8 @@ function follow(files: Files, name: string, known: ReadonlyMap<string, string | 
     path.add(user);
     link = files.find(user, 'source_profile');
     if (!link) return { path, link };
-    if (hasKeys(files, link.value) && link.value !== user) return { path, link, end: link.value };
+    const isKeyed = files.find(link.value, 'aws_access_key_id') && files.find(link.value, 'aws_secret_access_key');
+    if (isKeyed && link.value !== user) return { path, link, end: link.value };
     if (path.has(link.value) || !isProfile(files, link.value)) return { path, link };
   }
 }
@@ -67,7 +53,7 @@ function explainEnd(files: Files, path: readonly string[], link: Setting | undef
   const loop = [...path.slice(path.indexOf(name)), name];
   const shown = loop.length <= 6 ? loop : [...loop.slice(0, 4), '...', name];
   const what = user === name ? `role ${name} is its own source` : `source_profile loop: ${shown.join(' -> ')}`;
-  const hint = hasKeys(files, user)
+  const hint = findOwnKeys(files, user)
     ? `move its keys to [<name>-long-term], and set source_profile of ${user} to <name>`
     : `set source_profile of ${user} to the session profile`;
   return refuse(`${what} (${where})`, hint);
@@ -115,7 +101,7 @@ export function findKeyed(files: Files): string[] {
 export function findSessionNames(files: Files): string[] {
   const names = new Set([...files.names].map((name) => name.replace(/(?<=.)-long-term$/s, '')));
   return [...names].filter((name) => {
-    return findSource(files, name) !== undefined && !isRole(files, name) && !explainLogin(files, name);
+    return describe(files, name).source !== undefined && !isRole(files, name) && !explainLogin(files, name);
   });
 }
 
@@ -161,13 +147,15 @@ export function findOnlySession(files: Files): string | undefined {
   return names.length === 1 ? names[0] : undefined;
 }
 
-function describe(files: Files, name: string, roles: ReadonlyMap<string, readonly string[]>) {
+function describe(files: Files, name: string, roles: ReadonlyMap<string, readonly string[]> = new Map()) {
+  const longTerm = `${name}-long-term`;
+  const link = isRole(files, name) ? undefined : files.find(name, 'source_profile');
   return {
     name,
-    /** The profile with the long-lived keys. */
-    source: findSource(files, name),
-    /** Its `source_profile` line. */
-    link: findLink(files, name),
+    /** The profile with the long-lived keys: the `source_profile`, else X-long-term, as aws-mfa names it. */
+    source: link?.firstLine ?? (files.names.has(longTerm) ? longTerm : undefined),
+    /** Its `source_profile` line, which belongs to the role where it is one. */
+    link,
     /** Its section of the credentials file. */
     section: files.credentials.sections.get(name),
     /** The names of the role profiles that use the session, in the order of the files. */
