@@ -31,8 +31,8 @@ export interface Document {
   readonly headers: ReadonlyMap<number, string>;
 }
 
-/** Keys to set in a section; undefined removes one. */
-export type Values = Readonly<Record<string, string | undefined>>;
+/** Keys to set in a section. */
+type Values = Readonly<Record<string, string>>;
 
 /** Botocore copies this section's keys into every other one of the file. */
 export const DEFAULTS = 'DEFAULT';
@@ -184,14 +184,14 @@ function readValues(content: string): (string | undefined)[] {
  * blank line; where nothing is left in a section, not even a comment, its header goes, and the blank line before that.
  * Keys have one line each: see `requireAgreement`.
  */
-export function splice(document: Document, name: string, values: Values): string {
+export function splice(document: Document, name: string, values: Values, removed: readonly string[] = []): string {
   const eol = lineEnding(document);
   const lines = document.lines.map((line) => (line.endsWith('\n') ? line : line + eol));
   const section = document.sections.get(name);
   if (!section) lines.push(lines.length > 0 ? eol : '', `[${name}]${eol}`);
   const header = section?.line ?? lines.length - 1;
   const entries = [...(section?.entries.values() ?? [])];
-  const own = entries.filter(({ key }) => Object.hasOwn(values, key));
+  const own = entries.filter(({ key }) => Object.hasOwn(values, key) || removed.includes(key));
   for (const { key, line } of own) {
     const value = values[key];
     lines[line] = value === undefined ? '' : rewrite(lines[line] ?? '', key, value);
@@ -204,7 +204,7 @@ export function splice(document: Document, name: string, values: Values): string
   const at = last?.end ?? block?.line ?? header + 1;
   const below = lines.slice(at).find((line) => /^\s*[^\s#;]/.test(line)) ?? '';
   const indent = /^[^\S\r\n]*/.exec(last ? text(last) : below)?.[0];
-  const missing = Object.entries(values).filter(([key, value]) => value !== undefined && !section?.entries.has(key));
+  const missing = Object.entries(values).filter(([key]) => !section?.entries.has(key));
   lines.splice(at, 0, ...missing.map(([key, value]) => `${indent}${key} = ${value}${eol}`));
 
   const next = lines.slice(header + 1).find((line) => line.trim() !== '');

@@ -24,6 +24,8 @@ export const tokenKeys = ['aws_session_token', 'aws_security_token'];
 const staleKeys = ['aws_security_token', 'expiration'];
 const ownKeys = [...sessionKeys, ...staleKeys];
 
+const longLived = /^["']?AKIA/i;
+
 export function hasSession(section: Section | undefined): boolean {
   return tokenKeys.some((key) => section?.entries.get(key)?.value);
 }
@@ -32,11 +34,7 @@ export function hasSession(section: Section | undefined): boolean {
 export function hasLongLivedKeys(section: Section | undefined): boolean {
   const id = section?.entries.get('aws_access_key_id')?.value;
   const secret = section?.entries.get('aws_secret_access_key')?.value;
-  return Boolean(id || secret) && (!hasSession(section) || isLongLived(id ?? ''));
-}
-
-function isLongLived(id: string): boolean {
-  return /^["']?AKIA/i.test(id);
+  return Boolean(id || secret) && (!hasSession(section) || longLived.test(id ?? ''));
 }
 
 /** Judged by what the file says alone; `within` is in seconds, `now` in milliseconds. */
@@ -96,14 +94,15 @@ function trimHeader(name: string): string {
  */
 export function write(credentials: Document, name: string, session: Session): string {
   requireWritable(credentials, name);
-  if (isLongLived(session.accessKeyId)) throw new UserError('aws', 'STS answered with long-lived keys, not a session');
-  return splice(credentials, name, {
+  if (longLived.test(session.accessKeyId))
+    throw new UserError('aws', 'STS answered with long-lived keys, not a session');
+  const values = {
     aws_access_key_id: session.accessKeyId,
     aws_secret_access_key: session.secretAccessKey,
     aws_session_token: session.sessionToken,
     x_security_token_expires: timestamp(session.expires),
-    ...Object.fromEntries(staleKeys.map((key) => [key, undefined])),
-  });
+  };
+  return splice(credentials, name, values, staleKeys);
 }
 
 /**
@@ -112,7 +111,7 @@ export function write(credentials: Document, name: string, session: Session): st
  */
 export function clear(credentials: Document, name: string): string {
   requireWritable(credentials, name, 'there is no session to clear');
-  return splice(credentials, name, Object.fromEntries(sessionKeys.map((key) => [key, undefined])));
+  return splice(credentials, name, {}, sessionKeys);
 }
 
 /** Which tools do not find the session, though none takes other keys for it. */
