@@ -16,9 +16,6 @@ export interface Plan {
   readonly codes: CodeSource;
 }
 
-/** How long STS may take before a line says who is being asked. */
-const patienceMs = 500;
-
 /** @throws UserError `interrupted` when the signal aborts or the question is cancelled */
 export async function getSession(plan: Plan, context: Context): Promise<Granted> {
   const { codes, duration } = plan;
@@ -62,14 +59,14 @@ async function open({ identity, ca }: Plan, context: Context, code: Promise<unkn
   return openSts(identity, context, isIdle, ca);
 }
 
-/** Says on a terminal who is being asked, when the answer takes its time; the line goes when it comes. */
+/** Says on a terminal who is being asked, when the answer takes half a second; the line goes when it comes. */
 function announce<T>(host: string, stderr: NodeJS.WriteStream, answer: Promise<T>): Promise<T> {
   if (!stderr.isTTY) return answer;
   let erase = '';
   const timer = setTimeout(() => {
     stderr.write(`asking ${host} …`.slice(0, stderr.columns - 1));
     erase = '\r\x1b[K';
-  }, patienceMs);
+  }, 500);
   return answer.finally(() => {
     clearTimeout(timer);
     stderr.write(erase);

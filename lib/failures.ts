@@ -20,10 +20,9 @@ export interface Route {
   proxyStatus?: number;
 }
 
-export interface Call {
+export interface Call extends Route {
   readonly identity: Identity;
   readonly code: string;
-  readonly route: Route;
   /** Whether the same code was sent twice. */
   readonly repeated: boolean;
 }
@@ -100,20 +99,19 @@ export function notSts(host: string): UserError {
 export function explainFailure(error: Failure, call: Call): UserError {
   if (error instanceof UserError) return error;
   if (isFromSts(error)) return explainRefusal(error, call);
-  const { route } = call;
   const status = error.code === undefined ? error.$metadata?.httpStatusCode : undefined;
-  if (status === undefined) return explainNetwork(error, route);
-  const byProxy = route.proxyStatus ?? (status === 407 ? status : 200);
-  return route.proxy && byProxy !== 200 ? explainProxy(route, byProxy) : notSts(route.host);
+  if (status === undefined) return explainNetwork(error, call);
+  const byProxy = call.proxyStatus ?? (status === 407 ? status : 200);
+  return call.proxy && byProxy !== 200 ? explainProxy(call, byProxy) : notSts(call.host);
 }
 
-function explainRefusal({ name, message, $metadata }: Failure, { identity, code, route, repeated }: Call): UserError {
+function explainRefusal({ name, message, $metadata }: Failure, { identity, code, host, repeated }: Call): UserError {
   const { source, serial, region, keys } = identity;
   const error = String(name);
   const text = typeof message === 'string' ? message : '';
   const said = printable(text.replaceAll(code, '******')).replace(/\s+/g, ' ').trim();
   const words: Readonly<Record<string, string>> = {
-    ...{ error, source, serial, region, host: route.host, where: keys.where, word: shellWord(source) },
+    ...{ error, source, serial, region, host, where: keys.where, word: shellWord(source) },
     said: said && `STS said: ${said.slice(0, 500)}`,
     used: repeated ? 'the call was repeated, so this one may be used up' : 'each code works once',
     policy: /explicit deny in (an? [a-z -]+ policy|a permissions boundary)/i.exec(text)?.[1] ?? 'a policy',
@@ -145,15 +143,14 @@ const untrusted = [
   [/CERT|SELF_SIGNED|UNABLE_TO/, 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate'],
 ] as const;
 
-function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, route: Route): UserError {
-  const { host, proxy } = route;
+function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, { host, proxy, proxyStatus }: Route) {
   // behind a proxy, DNS and TCP errors are the proxy's
   const first = proxy ? `the proxy ${proxy}` : host;
   const peer = proxy ? `${host} through the proxy ${proxy}` : host;
   const again = 'check the network, VPN or proxy, then use the next code';
   const fail = (what: string, hint = again) => new UserError('network', what, hint);
   const [, hint] = untrusted.find(([pattern]) => pattern.test(code)) ?? [];
-  if (hint) return fail(`cannot trust the certificate of ${route.proxyStatus ? host : first} (${code})`, hint);
+  if (hint) return fail(`cannot trust the certificate of ${proxyStatus ? host : first} (${code})`, hint);
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or DNS`);
   if (code === 'ECONNREFUSED') return fail(`${first} refused the connection`);
   if (name === 'AbortError') return fail(`${peer} did not finish within ${limits.call} s`);

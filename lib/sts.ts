@@ -29,15 +29,6 @@ export interface Context {
   printError(error: UserError): void;
 }
 
-/** For each address of a name but the last; Node's own quarter of a second is less than a slow network takes. */
-const attemptMs = 1_000;
-/** A connection that was idle for longer (the laptop slept) may be dead without either end having heard of it. */
-const idleMs = 60_000;
-/** How long the prepared connection may take before the call opens another one. */
-const patienceMs = 1_000;
-/** AWS's own limit, and a minute for a clock that is a little off. */
-const maxSeconds = 36 * 3600 + 60;
-
 /**
  * Gets the keys and makes the client; if `warm`, also connects and rehearses the call. `ca` is the certificate authorities to
  * trust beside Node's own, PEM. The caller keeps the shared files from the SDK, which would take settings of other profiles from them.
@@ -95,7 +86,8 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
     async getSession(code: string, duration: number | undefined): Promise<Granted> {
       const command = new GetSessionTokenCommand({ SerialNumber: serial, TokenCode: code, DurationSeconds: duration });
       await connected;
-      if (now() - lastUsed > idleMs) agent.destroy();
+      // one that was idle (the laptop slept) may be dead without either end having heard of it
+      if (now() - lastUsed > 60_000) agent.destroy();
       for (let repeated = false; ; repeated = true) {
         const late = AbortSignal.timeout(limits.call * 1000);
         try {
@@ -105,7 +97,7 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
           // a look at it afterwards also keeps it from being collected before it fires
           const failure: Failure = late.aborted ? { name: 'AbortError' } : (error as Failure);
           if (!repeated && isWorthRepeating(failure)) continue;
-          throw explainFailure(failure, { identity, code, route, repeated });
+          throw explainFailure(failure, { ...route, identity, code, repeated });
         }
       }
     },
@@ -139,14 +131,14 @@ async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
 
 /**
  * Opens a connection that the agent then keeps: name, TCP and TLS, also through a proxy. The request is not one of the API, and
- * carries no key and no signature; STS answers it with the address of a page about IAM. Resolves after a while in any case.
+ * carries no key and no signature; STS answers it with the address of a page about IAM. The call waits for a second, then opens another one.
  */
 async function connect(url: URL, agent: http.Agent): Promise<void> {
   const { get } = url.protocol === 'https:' ? https : http;
   const request = get(new URL('/', url), { agent }, (response) => response.resume());
   // errors are ignored, one behind the answer too: the call can connect by itself
   const closed = new Promise((done) => request.on('error', done).on('close', done));
-  await Promise.race([closed, sleep(patienceMs, undefined, { ref: false })]);
+  await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
 }
 
 /** The SDK's first call takes as long as Node's start, so one is made that no network sees, with AWS's sample keys. */
@@ -173,7 +165,8 @@ async function openRoute(url: URL, env: Environment, ca: string | undefined, sig
   // those that Node trusts, with NODE_EXTRA_CA_CERTS where it can tell (22.15 and later)
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
   const trusted = ca && { ca: [...(getCACertificates?.('default') ?? tls.rootCertificates), ca] };
-  const options = { keepAlive: true, autoSelectFamilyAttemptTimeout: attemptMs, ...trusted };
+  // for each address of a name but the last; Node's own quarter of a second is less than a slow network takes
+  const options = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1_000, ...trusted };
   const variable = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const proxy = findProxy(url, env, variable);
   const route: Route = { host: url.host, proxy: proxy?.host, variable };
@@ -204,11 +197,8 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
   const proxy = env[variable.toLowerCase()] ?? env[variable];
   if (!proxy) return undefined;
   const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
-  const isExempt = (entry: string) => {
-    const name = entry.trim().toLowerCase().replace(/^\.+/, '');
-    return name === '*' || (name !== '' && hosts.some((host) => `.${host}`.endsWith(`.${name}`)));
-  };
-  if ((env.no_proxy ?? env.NO_PROXY ?? '').split(',').some(isExempt)) return undefined;
+  const names = (env.no_proxy ?? env.NO_PROXY ?? '').toLowerCase().match(/[^,\s.][^,\s]*/g) ?? [];
+  if (names.some((name) => name === '*' || hosts.some((host) => `.${host}`.endsWith(`.${name}`)))) return undefined;
   try {
     const address = new URL(proxy.includes('://') ? proxy : `http://${proxy}`);
     // the agents decode it, too, and that fails at a single %
@@ -235,6 +225,7 @@ function toSession(given: Credentials | undefined, host: string, now: number, ah
   const expires = new Date(given?.Expiration ?? Number.NaN);
   const lasts = Math.round(expires.getTime() / 1000 - (now - ahead));
   const isWhole = keys.every((key) => typeof key === 'string' && /^[\x21-\x7e]+$/.test(key));
-  if (!isWhole || !(lasts > 0 && lasts <= maxSeconds)) throw notSts(host);
+  // AWS's own limit, and a minute for a clock that is a little off
+  if (!isWhole || !(lasts > 0 && lasts <= 36 * 3600 + 60)) throw notSts(host);
   return { accessKeyId, secretAccessKey, sessionToken, expires, lasts, clockAhead: Math.abs(ahead) < 60 ? 0 : ahead };
 }

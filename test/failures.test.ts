@@ -12,7 +12,7 @@ function explain(failure: Failure, { region = 'us-east-1', route = direct } = {}
   const { accessKeyId, secretAccessKey } = person;
   const source = { accessKeyId, secretAccessKey, where: '~/.aws/credentials:2' };
   const identity = { source: 'foobar-long-term', serial, region, keys: source } as Identity;
-  const error = explainFailure(failure, { identity, code: '287082', route, repeated: false });
+  const error = explainFailure(failure, { ...route, identity, code: '287082', repeated: false });
   const lines = [error.message, ...error.hints];
   for (const [index, line] of lines.entries()) {
     assert.doesNotMatch(line, /SECRET|287082|allow sts:/);
