@@ -88,8 +88,6 @@ export function parseCases(text: string, file: string): Case[] {
 
 /** What stands behind `sts:`. */
 export function parseAnswer(text: string): Behaviour | undefined {
-  const [kind = '', number = '', type = '', ...rest] = text.split(' ');
-  if (kind === 'raw') return { kind, status: Number(number), contentType: type, body: rest.join(' ') };
-  if (!/^\d{3}$/.test(kind)) return undefined;
-  return { kind: 'error', status: Number(kind), code: number, message: [type, ...rest].join(' ') };
+  const [whole, status, code = '', message = ''] = /^(\d{3}) (\w+) (.*)$/.exec(text) ?? [];
+  return whole ? { kind: 'error', status: Number(status), code, message } : undefined;
 }
