@@ -7,7 +7,7 @@ const getNames = 'command refresh-mfa --completion names </dev/null 2>/dev/null'
 
 /** What `--completion names` prints: the names that are one plain word to every shell, a line each. */
 export function namesText(names: Iterable<string>): string {
-  const plain = [...names].filter((name) => /^[\w./@%+:=][\w./@%+:=-]*$/.test(name));
+  const plain = [...names].filter((name) => /^[\w./@%+:][\w./@%+:=-]*$/.test(name));
   return plain.map((name) => `${name}\n`).join('');
 }
 

@@ -18,7 +18,7 @@ test('only names that are one plain word to every shell are offered', () => {
   const hostile = [
     ...['my account', "it's", 'say"hi"', 'cash$HOME', '$(touch ran)', 'back\\slash', 'tick`touch ran`', 'new!event'],
     ...['one;two', 'a&b', 'a|b', 'less<more>', 'star*', 'what?', 'list[x]', '{p,q}', '(r)', '~bob', '#number', 'a^b'],
-    ...['-dash', '--check', '', 'caf\u00e9', '\u6771\u4eac', 'line\nbreak', 'tab\there', 'escape\x1b[2J', 'comma,dot'],
+    ...['=cat', '--check', '', 'caf\u00e9', '\u6771\u4eac', 'line\nbreak', 'tab\there', 'escape\x1b[2J', 'comma,dot'],
   ];
   assert.equal(namesText([...hostile, ...plain, ...hostile]), offered.map((name) => `${name}\n`).join(''));
 });
