@@ -3,12 +3,7 @@ import { refuse, shellWord, UserError } from './errors';
 import { DEFAULTS, type Document, requireAgreement, type Section, splice } from './sections';
 
 /** What STS grants. */
-export interface Session {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
-  readonly expires: Date;
-}
+export type Session = Readonly<{ accessKeyId: string; secretAccessKey: string; sessionToken: string; expires: Date }>;
 
 /** `due` also where the end of the session is not recorded; `never` where there is no session. */
 export type State = 'valid' | 'due' | 'expired' | 'never';

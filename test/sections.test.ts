@@ -100,7 +100,7 @@ describe('where keys are written; a section that was appended is taken out again
     ['[a]\nk = v', `[a]\nk = v\n\n[x]\n${open(all)}`], ['[a]\nk = v\n\n', `[a]\nk = v\n\n\n[x]\n${all}`],
     ['[a]\r\nk = v\r\n', crlf(`[a]\nk = v\n\n[x]\n${all}`)], ['[a]\r\nk = v', open(crlf(`[a]\nk = v\n\n[x]\n${all}`))],
     ['[a]\n    k = v\n', `[a]\n    k = v\n\n[x]\n${all}`], ['[x2]\n[ x ]\n[X]\n', `[x2]\n[ x ]\n[X]\n\n[x]\n${all}`],
-    ['[x]\n[b]\nk = v\n', `[x]\n${all}[b]\nk = v\n`], ['[b]\nk = v\n[x]', `[b]\nk = v\n[x]\n${open(all)}`],
+    ['[x]\n[b]\n  k = v\n', `[x]\n${all}[b]\n  k = v\n`], ['[b]\nk = v\n[x]', `[b]\nk = v\n[x]\n${open(all)}`],
     ['[x]\n  [b]\n  k = v\n', `[x]\n${indent(all)}  [b]\n  k = v\n`],
     ['[x] # mine\n# one\n\n# two\n', `[x] # mine\n${all}# one\n\n# two\n`],
     ['[x]\nk = v\n\n# b\n[b]\nk = v\n', `[x]\nk = v\n${all}\n# b\n[b]\nk = v\n`],
