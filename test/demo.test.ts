@@ -1,6 +1,6 @@
 // `npm run demo`, with and without a terminal. It shows its codes, so they count as no secret here.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { readdirSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { devices, makeHome } from './helpers/home';
@@ -14,15 +14,13 @@ const skip = terminalMissing;
 
 function setUp(t: TestContext) {
   const home = makeHome(t);
-  const temporary = join(home.path, 'temporary');
-  mkdirSync(temporary);
   const program = { file: process.execPath, args: ['--import', 'tsx', 'examples/demo.ts'] };
   const { file, args } = command();
-  const env = { TMPDIR: temporary, REFRESH_MFA_BIN: args[0] ?? file };
+  const env = { TMPDIR: home.path, REFRESH_MFA_BIN: args[0] ?? file };
   // more rows than it writes, so that nothing scrolls
   const place = { home, cwd: resolve(__dirname, '..'), program, env, rows: 60 };
   const assertClean = () => {
-    const left = readdirSync(temporary).filter((name) => name.startsWith('refresh-mfa-'));
+    const left = readdirSync(home.path).filter((name) => name.startsWith('refresh-mfa-'));
     assert.deepEqual(left, []);
   };
   return { place, assertClean };
@@ -67,15 +65,12 @@ test('on a terminal a person types what the device shows, which counts down belo
   assertClean();
 });
 
-for (const [what, status] of [
-  ['Ctrl-C', 130],
-  ['SIGTERM', 143],
-] as const) {
+for (const [what, status] of Object.entries({ 'Ctrl-C': 130, SIGTERM: 143 })) {
   test(`${what} at the question ends the demo as a failure and leaves nothing behind`, { skip }, async (t) => {
     const { place, assertClean } = setUp(t);
     const terminal = openTerminal(t, [], place);
     await terminal.waitFor('OTP for foobar');
-    if (what === 'SIGTERM') terminal.kill(what);
+    if (what === 'SIGTERM') terminal.kill('SIGTERM');
     else terminal.type('\u0003');
     assert.equal(await terminal.exit, status);
     assertClean();
