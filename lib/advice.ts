@@ -11,12 +11,7 @@ import type { Environment } from './shell';
 /** What becomes of the line with this index: nothing, or whole lines. */
 type Edit = Readonly<{ document: Document; line: number; change: (text: string) => string }>;
 
-export interface Cure {
-  /** What it does, in a line. */
-  readonly summary: string;
-  /** A unified diff of the two files, without context lines and without keys. */
-  readonly diff: string;
-}
+export type Cure = NonNullable<ReturnType<typeof findCure>>;
 
 /** Why a role cannot use the session with this setting. */
 function findFlaw({ key, value }: Pick<Entry, 'key' | 'value'>): string | undefined {
@@ -29,10 +24,7 @@ function findFlaw({ key, value }: Pick<Entry, 'key' | 'value'>): string | undefi
 /** What keeps a role from using the session, as notes. */
 function findFlaws(files: Files, role: string): string[] {
   const found = ['mfa_serial', 'duration_seconds'].flatMap((key) => files.find(role, key) ?? []);
-  return found.flatMap((setting) => {
-    const flaw = findFlaw(setting);
-    return flaw ? `${role} ${flaw} (${setting.where})` : [];
-  });
+  return found.filter(findFlaw).map((setting) => `${role} ${findFlaw(setting)} (${setting.where})`);
 }
 
 /** What will not work although the session is valid, a line each. */
@@ -86,9 +78,10 @@ function findAll(files: Files): string[] {
 
 /**
  * The edits after which the session can be refreshed and its roles work. Pure.
- * @returns undefined where there is nothing to mend, or no proof
+ * @returns what they do, in a line, and a unified diff of the two files without context lines and without keys; undefined where
+ *   there is nothing to mend, or no proof
  */
-export function findCure(files: Files, session: SessionProfile, env: Environment, serial?: string): Cure | undefined {
+export function findCure(files: Files, session: SessionProfile, env: Environment, serial?: string) {
   const edits = findEdits(files, session, serial);
   if (edits.length === 0) return undefined;
   try {
@@ -132,7 +125,7 @@ function findEdits(files: Files, session: SessionProfile, serial: string | undef
   const moved = own ? [own] : link && isFree && source !== longTerm(name) ? files.findSections(source) : [];
   const added = [...(own ? findKept(files, name, own) : []), ...findMissingDevice(files, session, serial)];
   return [
-    ...roles.flatMap((role) => changeEntries(files, role, (entry) => findFlaw(entry) !== undefined)),
+    ...roles.flatMap((role) => changeEntries(files, role, findFlaw)),
     ...(isFree ? changeEntries(files, name, ({ key, value }) => key === 'source_profile' && value !== '') : []),
     ...moved.map((section) => rename(files, section, longTerm(name))),
     ...(added.length > 0 ? [add(files, session, added, own)] : []),
@@ -161,7 +154,7 @@ function findMissingDevice(files: Files, { name, source = name, roles }: Session
 }
 
 /** Deletes lines of a profile, wherever they are; a duration is cut to what a role's session may last. */
-function changeEntries(files: Files, name: string, isMeant: (entry: Entry) => boolean): Edit[] {
+function changeEntries(files: Files, name: string, isMeant: (entry: Entry) => unknown): Edit[] {
   return files.findSections(name).flatMap(({ document, entries }) => {
     return [...entries.values()].filter(isMeant).map(({ key, value, line }) => {
       const change = (text: string) => (key === 'duration_seconds' ? text.replace(value, '3600') : '');
@@ -202,6 +195,7 @@ function isProved(files: Files, session: SessionProfile, after: Files, next: Ses
   const moved = next.source === source ? [] : [source, longTerm(name)];
   const changed = new Set([name, ...moved, ...roles]);
   const others = findAll(files).filter((other) => !changed.has(other));
+  const deviceOf = (all: Files, other: string) => findDevice(all, [other, sourceOf(all, other), 'default'])?.value;
   return (
     next.roles.join('\n') === roles.join('\n') &&
     roles.every((role) => findFlaws(after, role).length === 0) &&
@@ -211,10 +205,6 @@ function isProved(files: Files, session: SessionProfile, after: Files, next: Ses
     others.every((other) => isSame(other, other, () => true) && !moved.includes(sourceOf(files, other))) &&
     findSessionNames(files).every((other) => [undefined, deviceOf(after, other)].includes(deviceOf(files, other)))
   );
-}
-
-function deviceOf(files: Files, name: string): string | undefined {
-  return findDevice(files, [name, sourceOf(files, name), 'default'])?.value;
 }
 
 /** The settings of a profile that count, as text to compare. */
@@ -233,6 +223,8 @@ function apply(document: Document, edits: readonly Edit[]): string[] {
   return lines;
 }
 
+const noNewline = '\\ No newline at end of file\n';
+
 /** Empty where nothing changes. */
 function renderDiff(document: Document, edits: readonly Edit[]): string {
   let shift = 0;
@@ -248,7 +240,8 @@ function renderDiff(document: Document, edits: readonly Edit[]): string {
     const label = section && !/^\s*\[/m.test(added.join('')) ? ` [${section.name}]` : '';
     const head = `@@ -${range(line, removed.length)} +${range(line + shift, added.length)} @@${label}\n`;
     shift += added.length - removed.length;
-    return [head, ...removed.map((text) => diffLine('-', text)), ...added.map((text) => diffLine('+', text))].join('');
+    const changed = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)];
+    return head + changed.map((text) => (text.endsWith('\n') ? text : `${text}\n${noNewline}`)).join('');
   });
   // a tab ends a path with blanks
   const path = document.path.replace(/^~\//, '').replace(/.* .*/, '$&\t');
@@ -259,8 +252,4 @@ function renderDiff(document: Document, edits: readonly Edit[]): string {
 
 function range(line: number, count: number): string {
   return `${count === 0 ? line : line + 1}${count === 1 ? '' : `,${count}`}`;
-}
-
-function diffLine(sign: string, text: string): string {
-  return text.endsWith('\n') ? sign + text : `${sign}${text}\n\\ No newline at end of file\n`;
 }
