@@ -1,5 +1,4 @@
-// Whether a refresh was of use is for the stock tools to say: they read what was written, and call the STS with it. The cases
-// hold more of the aws command.
+// Whether a refresh was of use is for the stock tools to say: they read what was written, and call the STS with it.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { getCallers } from './helpers/caller';
