@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { TestContext } from 'node:test';
-import { getCallers } from '../test/helpers/caller';
 import { devices, makeHome } from '../test/helpers/home';
+import { getCallers } from '../test/helpers/network';
 import { command, environment, run, type Surroundings } from '../test/helpers/run';
+import type { Scene } from '../test/helpers/scene';
 import { startSts, totp } from '../test/helpers/sts';
 import { whyNot } from '../test/helpers/which';
 
@@ -122,7 +123,7 @@ function showDevice(): () => void {
 }
 
 /** Calls STS by the role profile, which uses the session, and looks whom STS takes it for. */
-async function callAsRole(surroundings: Surroundings): Promise<number> {
+async function callAsRole(surroundings: Surroundings & Scene): Promise<number> {
   if (whyNot('aws') === false) {
     const line = 'aws --profile baszooDev sts get-caller-identity --query Arn';
     return role.test(await runShell(line, surroundings)) ? 0 : 1;

@@ -1,8 +1,8 @@
 // Whether a refresh was of use is for the stock tools to say: they read what was written, and call the STS with it.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { getCallers } from './helpers/caller';
 import { devices, seedHome } from './helpers/home';
+import { getCallers } from './helpers/network';
 import { run, type Surroundings } from './helpers/run';
 import { makeScene, person, type Scene, serial, simple } from './helpers/scene';
 import { startSts, totp } from './helpers/sts';

@@ -1,11 +1,13 @@
-// The call to STS in the test's own process, which has what the tool sets up in its own.
+// Calls to STS in the test's own process, which has what the tool sets up in its own.
 import { devNull } from 'node:os';
 import type { TestContext } from 'node:test';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { fromIni } from '@aws-sdk/credential-providers';
 import type { UserError } from '../../lib/errors';
 import type { Identity } from '../../lib/identity';
 import { type Context, openSts } from '../../lib/sts';
 import type { Certificate } from './certificate';
-import { person } from './scene';
+import { person, type Scene } from './scene';
 import { type LocalSts, startSts, totp } from './sts';
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
@@ -62,6 +64,19 @@ export async function refusalOf(promise: Promise<unknown>, ...secrets: readonly 
     if (lines.some((line) => line.includes(secret))) throw new Error('an error shows a secret or a code');
   }
   return lines;
+}
+
+/** Whom STS takes AWS's JS SDK for, profile by profile, when it reads the two files: ARNs. */
+export async function getCallers(profiles: readonly string[], { home, sts }: Scene): Promise<string[]> {
+  const clientConfig = { region: 'us-east-1', endpoint: sts.url };
+  const files = { filepath: home.credentialsPath, configFilepath: home.configPath, ignoreCache: true };
+  const arns: string[] = [];
+  for (const profile of profiles) {
+    const client = new STSClient({ ...clientConfig, credentials: fromIni({ profile, ...files, clientConfig }) });
+    const { Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
+    arns.push(Arn);
+  }
+  return arns;
 }
 
 /** An STS that knows the person, until the test ends. */
