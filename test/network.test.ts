@@ -186,7 +186,7 @@ describe('TLS and proxies', { skip: missing('openssl') }, () => {
     });
   }
 
-  test('a proxy that refuses it, and then lets the call through, costs nothing, and is not blamed later', async (t) => {
+  test('a proxy that refuses the first connection, and then lets the call through, is not blamed later', async (t) => {
     const sts = await startStsFor(t, certificate);
     const proxy = await startProxy(t, { refuses: 503 });
     const opened = await open(t, sts.url, { ...trust, env: { HTTPS_PROXY: proxy.url }, isIdle: true });
@@ -197,19 +197,14 @@ describe('TLS and proxies', { skip: missing('openssl') }, () => {
     assert.equal(message, `what answered for ${new URL(sts.url).host} is not STS`);
   });
 
-  for (const [name, options, what] of [
-    ['refuses the host', { refuses: 403 }, 'refuses HOST (403)'],
-    ['wants another password', { wants }, 'wants another password (407)'],
-  ] as const) {
-    test(`a proxy that ${name}: the error says so, without the password`, async (t) => {
-      const sts = await startStsFor(t, certificate);
-      const { host } = await startProxy(t, options);
-      const env = { HTTPS_PROXY: `http://bob:battery-staple-horse@${host}` };
-      const [, message] = await refusalOf(exchange(t, sts.url, { ...trust, env }), 'battery-staple-horse');
-      assert.equal(message, `the proxy ${host} ${what.replace('HOST', new URL(sts.url).host)}`);
-      assert.equal(sts.connections, 0);
-    });
-  }
+  test('a proxy that refuses the host: the error says so, without the password', async (t) => {
+    const sts = await startStsFor(t, certificate);
+    const { host } = await startProxy(t, { refuses: 403 });
+    const env = { HTTPS_PROXY: `http://bob:battery-staple-horse@${host}` };
+    const [, message] = await refusalOf(exchange(t, sts.url, { ...trust, env }), 'battery-staple-horse');
+    assert.equal(message, `the proxy ${host} refuses ${new URL(sts.url).host} (403)`);
+    assert.equal(sts.connections, 0);
+  });
 });
 
 describe('which proxy', () => {
