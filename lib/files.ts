@@ -98,7 +98,9 @@ export function readFiles(env: Environment, home: string): Files {
 }
 
 function readDocument(path: string, home: string): Document {
-  const shown = shorten(path, home);
+  // for messages, with the home folder as ~
+  const folder = join(home, '/');
+  const shown = path.startsWith(folder) ? `~/${path.slice(folder.length).replaceAll('\\', '/')}` : path;
   try {
     const info = statSync(path, { throwIfNoEntry: false });
     if (!info || realpathSync(path) === devNull) return parse(new Uint8Array(), shown);
@@ -117,11 +119,6 @@ function readDocument(path: string, home: string): Document {
 function expand(path: string, env: Environment, home: string): string {
   const text = path.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (all, bare, braced) => env[bare ?? braced] ?? all);
   return /^~(?=[/\\]|$)/.test(text) ? join(home, text.slice(1)) : resolve(text);
-}
-
-/** The path with the home folder as `~`, for messages. */
-function shorten(path: string, home: string): string {
-  return path.startsWith(join(home, '/')) ? `~/${path.slice(join(home, '/').length).replaceAll('\\', '/')}` : path;
 }
 
 /** X of `profile X`, read as botocore does: shell words, of which there must be two. Quotes and backslashes are optional. */

@@ -61,10 +61,10 @@ function explainEnd(files: Files, path: readonly string[], link: Setting | undef
 
 /** For a `source_profile` of `user` that names no profile. */
 export function explainUnknown(files: Files, link: Setting, user: string): UserError {
-  const near = findNear(files, link.value).find((other) => other !== user);
-  const sessions = isRole(files, user) ? findSessionNames(files) : [];
+  const sessions = findSessionNames(files);
+  const near = closest(link.value, [...files.names, ...sessions]).find((other) => other !== user);
   const what = isRole(files, user) ? '<session profile>' : '<the profile with the keys>';
-  const [only = what, ...others] = sessions.length > 0 ? sessions : findKeyed(files);
+  const [only = what, ...others] = isRole(files, user) && sessions.length > 0 ? sessions : findKeyed(files);
   const hint = `set source_profile of ${user} to ${near ?? (others.length === 0 ? only : what)}`;
   return refuse(`source_profile "${link.value}" does not exist (${link.where})`, hint);
 }
@@ -72,8 +72,8 @@ export function explainUnknown(files: Files, link: Setting, user: string): UserE
 /** For a name that was typed, and no file knows. */
 function explainNoProfile(files: Files, name: string): UserError {
   const { config, credentials } = files;
-  const near = findNear(files, name);
   const sessions = findSessionNames(files);
+  const near = closest(name, [...files.names, ...sessions]);
   const steps = [
     `add [${name}-long-term] with your long-lived keys to ${credentials.path}`,
     `add ${makeHeader(name)} with mfa_serial to ${config.path}`,
@@ -81,10 +81,6 @@ function explainNoProfile(files: Files, name: string): UserError {
   const known = sessions.length > 0 ? `session profiles: ${few(sessions)}` : steps;
   const hints = near.length > 0 ? `did you mean ${near.join(' or ')}?` : known;
   return refuse(`no profile "${name}" in ${config.path} or ${credentials.path}`, hints);
-}
-
-function findNear(files: Files, name: string): string[] {
-  return closest(name, [...files.names, ...findSessionNames(files)]);
 }
 
 /** Where a profile has long-lived keys, or a command that gives some, in its own sections. */

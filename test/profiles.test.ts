@@ -27,6 +27,7 @@ describe('the session behind names', () => {
     [foobar + keys, 'foobar', longTerm], [keys, 'foobar', longTerm],
     [`[profile foobar] | source_profile = K${keys}`, 'foobar', 'foobar < K:'],
     ['[foobar] | source_profile = O // [foobar] | source_profile = K', 'foobar', 'foobar < K:'],
+    ['[foobar] | source_profile = K |  SECRET', 'foobar', 'foobar < K:'],
     ['[default] | source_profile = K', 'default', 'default < K:'], [foobar, 'foobar', 'foobar < undefined:'],
     [role('dev', 'foobar') + foobar + keys, 'dev foobar', `${longTerm} dev`],
     [role('a', 'b') + role('b', 'c') + role('c', 'foobar') + keys, 'a b c foobar', `${longTerm} a b c`],
