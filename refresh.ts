@@ -207,10 +207,8 @@ async function refresh(args: ArgsOf<'refresh'>, files: Files, sessions: readonly
     }
   }
   if (plans.length === 0) return;
-  const target = makeTarget(
-    files,
-    plans.map(({ identity }) => identity.session),
-  );
+  const planned = plans.map(({ identity }) => identity.session);
+  const target = makeTarget(files, planned);
   for (const note of await prepareTarget(target)) printNote(note);
   const { getSession } = await import('./lib/exchange');
   const printRefused = (error: UserError) => printError(report.errorText(error));

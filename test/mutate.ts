@@ -2,7 +2,7 @@
 // npm run mutate -- --room sections --count 40 --seed 7 [--tests sections,cases]
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +73,8 @@ function findMutants(source: string): Mutant[] {
 /** A copy that leaves the tree alone. */
 function copyTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'refresh-mfa-mutate-'));
+  // some tests run the tool as another user
+  chmodSync(copy, 0o755);
   const kept = readdirSync(root).filter((name) => !['.git', 'node_modules', 'dist'].includes(name));
   for (const name of kept) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
