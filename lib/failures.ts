@@ -33,7 +33,6 @@ export interface Failure {
   readonly message?: unknown;
   /** The system's: `ECONNREFUSED`. */
   readonly code?: string;
-  readonly syscall?: string;
   /** One an address, where a name has several. */
   readonly errors?: readonly unknown[];
   readonly $fault?: string;
@@ -143,7 +142,7 @@ const untrusted = [
   [/CERT|SELF_SIGNED|UNABLE_TO/, 'if a company proxy inspects TLS, set AWS_CA_BUNDLE to its certificate'],
 ] as const;
 
-function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, { host, proxy, proxyStatus }: Route) {
+function explainNetwork({ name, message, errors, code = '' }: Failure, { host, proxy, proxyStatus }: Route) {
   // behind a proxy, DNS and TCP errors are the proxy's
   const first = proxy ? `the proxy ${proxy}` : host;
   const peer = proxy ? `${host} through the proxy ${proxy}` : host;
@@ -154,7 +153,7 @@ function explainNetwork({ name, message, syscall, errors, code = '' }: Failure, 
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return fail(`cannot find ${first}: no network or DNS`);
   if (code === 'ECONNREFUSED') return fail(`${first} refused the connection`);
   if (name === 'AbortError') return fail(`${peer} did not finish within ${limits.call} s`);
-  const isConnecting = syscall === 'connect' || /establish a connection/.test(String(message));
+  const isConnecting = /^connect |establish a connection/.test(String(message));
   if (name === 'TimeoutError' && (code === '' || code === 'ETIMEDOUT')) {
     if (isConnecting) return fail(`cannot connect to ${peer} within ${limits.connect} s`);
     if (errors) return fail(`none of the addresses of ${first} answers`);

@@ -7,16 +7,13 @@ import { type Credentials, GetSessionTokenCommand, STSClient } from '@aws-sdk/cl
 import { UserError } from './errors';
 import { explainFailure, type Failure, isFromSts, limits, notSts, type Route } from './failures';
 import { findKeyProblem, type Identity, type SourceKeys } from './identity';
-import type { Session } from './session';
 import { type Environment, maxBytes, type Runtime, readCommand } from './shell';
 
-/** A session as STS gave it; all strings are non-empty and free of blanks. */
-export interface Granted extends Session {
-  /** Whole seconds, by the clock of STS. */
-  readonly lasts: number;
-  /** Seconds that this computer's clock is ahead of STS's, negative if behind; 0 below a minute. */
-  readonly clockAhead: number;
-}
+/**
+ * A session as STS gave it; all strings are non-empty and free of blanks. `lasts` is in whole seconds, by the clock of STS; `clockAhead`
+ * says how many seconds this computer's clock is ahead of it, negative if behind, 0 below a minute.
+ */
+export type Granted = Readonly<ReturnType<typeof toSession>>;
 
 export interface Context {
   readonly env: Environment;
@@ -42,14 +39,13 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
   let lastUsed = now();
   const connected = warm ? connect(url, agent) : undefined;
   if (warm) rehearse(region).catch(() => {});
-  const keys = await getKeys(identity.keys, context);
   const client = new STSClient({
     region,
     endpoint: url.href,
     // both are in the URL already, and the SDK wants neither beside one
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
-    credentials: keys,
+    credentials: await getKeys(identity.keys, context),
     // its own second attempt would also repeat what took too long
     maxAttempts: 1,
     requestHandler: {
@@ -219,7 +215,7 @@ function isWorthRepeating(error: Failure): boolean {
 }
 
 /** `now` and `ahead` in seconds. */
-function toSession(given: Credentials | undefined, host: string, now: number, ahead: number): Granted {
+function toSession(given: Credentials | undefined, host: string, now: number, ahead: number) {
   const keys = [given?.AccessKeyId, given?.SecretAccessKey, given?.SessionToken];
   const [accessKeyId = '', secretAccessKey = '', sessionToken = ''] = keys;
   const expires = new Date(given?.Expiration ?? Number.NaN);

@@ -150,7 +150,7 @@ describe('what is not from STS', () => {
   says({ code: 'EAI_AGAIN' }, `cannot find ${proxy}: no network or DNS`, again, byProxy());
   says({ code: 'ECONNREFUSED' }, `${proxy} refused the connection`, again, byProxy());
   says({ code: 'EHOSTUNREACH', errors: [1, 2] }, `cannot connect to ${host} (EHOSTUNREACH)`);
-  const system = { name: 'TimeoutError', code: 'ETIMEDOUT', syscall: 'connect' };
+  const system = { name: 'TimeoutError', code: 'ETIMEDOUT', message: 'connect ETIMEDOUT 192.0.2.1:3128' };
   says(system, `cannot connect to ${host} through ${proxy} within 5 s`, again, byProxy());
   says({ name: 'RangeError' }, `connection to ${host} broke (RangeError)`);
 
