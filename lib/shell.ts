@@ -26,36 +26,31 @@ export async function readCommand(command: string, env: Environment, { seconds =
     const stdin = kill ? 'ignore' : 'inherit';
     const child = spawn(command, { shell: true, detached: !!kill, stdio: [stdin, 'pipe', 'inherit'], env: { ...env } });
     let stdout = '';
-    const finish = (problem?: string) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+    // ends the command before it returns, since the signal may be about to end this process, too; the first call counts
+    const end = (problem?: string) => {
+      done({ stdout, problem });
+      try {
+        // throws for another user's process, and on Windows, which has no process groups
+        if (child.pid && child.kill()) kill?.(-child.pid, 'SIGTERM');
+      } catch {}
       // a process that the command left in the background may hold the pipe
       child.stdout.destroy();
       child.unref();
-      done({ stdout, problem });
     };
-    const end = (problem: string) => {
-      try {
-        // throws if the command has ended, and on Windows, which has no process groups
-        if (child.pid) kill?.(-child.pid, 'SIGTERM');
-      } catch {}
-      child.kill();
-      finish(problem);
-    };
-    const abort = () => end('was cancelled');
-    const timer = setTimeout(() => end(`did not end within ${seconds} s`), seconds * 1000);
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
+    setTimeout(end, seconds * 1000, `did not end within ${seconds} s`).unref();
+    const cancel = () => end('was cancelled');
+    signal.addEventListener('abort', cancel);
+    if (signal.aborted) cancel();
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       if (stdout.length > maxBytes) end('printed more than 1 MiB');
     });
-    child.on('error', (error) => finish(`could not be started (${error.message})`));
+    child.once('error', (error) => end(`could not be started (${error.message})`));
     child.on('exit', (status, signal) => {
       const problem = status === 0 ? undefined : signal ? `was ended by ${signal}` : `ended with status ${status}`;
-      child.on('close', () => finish(problem));
+      child.on('close', () => end(problem));
       // the immediate comes behind whatever can be read by then
-      setTimeout(() => setImmediate(finish, problem), drainMs);
+      setTimeout(() => setImmediate(end, problem), drainMs);
     });
   });
 }
