@@ -311,12 +311,10 @@ describe('a run that is stopped or killed', { skip: straceMissing, concurrency: 
     put('dead');
     const slow = await startStopped(t, target, 'foobar', ['?unlink,?unlinkat', 1]);
     put('living');
-    const ended = slow.goOn();
-    await until(() => /rmdir.*ENOTEMPTY([\s\S]*rename){20}/.test(slow.readTrace()));
-    assert.deepEqual([fs.readdirSync(lock), home.readCredentials()], [[draft], old]);
-    // as that run does at its end; what it leaves of the lock may be replaced at once
-    fs.rmSync(join(lock, draft));
-    assert.deepEqual(await ended, { said: ['foobar'], errors: '' });
+    assert.deepEqual(await slow.goOn(), { said: ['foobar'], errors: '' });
+    // as long as for any other
+    const [, waited = ''] = slow.readTrace().split(/rmdir.*ENOTEMPTY/);
+    assert.ok(waited.split(/rename\w*\(/).length > 100, slow.readTrace());
     assert.equal(home.readCredentials(), written);
   });
 
