@@ -66,9 +66,7 @@ export async function saveCredentials(target: Target, change: (document: Documen
 }
 
 /** For the time while the person types. */
-export function loadWriter() {
-  return import('write-file-atomic');
-}
+export const loadWriter = () => import('write-file-atomic');
 
 /** The file behind all links, so that they stay; it need not exist. */
 function requireReal({ path, shown }: Target): string {
@@ -204,9 +202,7 @@ function attempt(work: () => unknown): void {
   } catch {}
 }
 
-function fileError(what: string, hint: string): UserError {
-  return new UserError('file', what, hint);
-}
+const fileError = (what: string, hint: string) => new UserError('file', what, hint);
 
 function explain(error: unknown, shown: string): unknown {
   const code = systemCode(error);

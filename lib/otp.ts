@@ -88,7 +88,7 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
     prompt = this;
     const insert = this._.bind(this);
     this._ = (text, key) => {
-      if (key.ctrl && key.name === 'z') suspend(this, runtime);
+      if (key.ctrl && key.name === 'z' && runtime.platform !== 'win32') suspend(this, runtime);
       else if (key.ctrl && key.name === 'u') this.reset();
       else if (text && !/\p{Cc}/u.test(text)) insert(text, key);
     };
@@ -102,7 +102,6 @@ async function askTerminal(question: Question, runtime: Runtime, signal: AbortSi
 /** Ctrl-Z: leaves the terminal as it was, stops all that the shell started with us, and draws the question again when woken. */
 function suspend(prompt: Prompt, runtime: Runtime): void {
   const { stdin, stderr } = runtime;
-  if (runtime.platform === 'win32') return;
   stdin.setRawMode(false);
   stderr.write('\x1b[?25h\n');
   runtime.once('SIGCONT', () => {
@@ -116,9 +115,8 @@ function suspend(prompt: Prompt, runtime: Runtime): void {
 
 /** One line of standard input a profile, for when there is no terminal. */
 export function openPipe(runtime: Runtime): (profile: string) => CodeSource {
-  let lines: AsyncIterator<string> | undefined;
+  const lines = readLines(runtime);
   const ask = async (profile: string, signal: AbortSignal): Promise<string> => {
-    lines ??= readLines(runtime.stdin);
     const line = await Promise.race([lines.next(), sleep(pipeSeconds * 1000, undefined, { signal })]);
     const code = parseCode(line?.value ?? '');
     if (code) return code;
@@ -132,12 +130,12 @@ export function openPipe(runtime: Runtime): (profile: string) => CodeSource {
 }
 
 /** What is longer than a megabyte is passed on as if it were a line; what cannot be read, as a folder, is as good as empty. */
-async function* readLines(stdin: Runtime['stdin']): AsyncGenerator<string, void> {
+async function* readLines(runtime: Runtime): AsyncGenerator<string, void> {
   let rest = '';
   // a pipe that stays open must not keep the process alive; a file has no unref
-  stdin.unref?.();
+  runtime.stdin.unref?.();
   try {
-    for await (const chunk of stdin.setEncoding('utf8')) {
+    for await (const chunk of runtime.stdin.setEncoding('utf8')) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       yield* lines;
