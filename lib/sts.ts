@@ -36,7 +36,7 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
   const { env, signal, now } = context;
   const url = endpoint ? new URL(endpoint) : await findUrl(region);
   const { agent, route } = await openRoute(url, env, ca, signal);
-  let lastUsed = now();
+  const opened = now();
   const connected = warm ? connect(url, agent) : undefined;
   if (warm) rehearse(region).catch(() => {});
   const client = new STSClient({
@@ -61,8 +61,7 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
     (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { headers: Record<string, string>; body: unknown };
-      lastUsed = now();
-      ahead = Math.round((lastUsed - Date.parse(response.headers.date ?? '')) / 1000) || 0;
+      ahead = Math.round((now() - Date.parse(response.headers.date ?? '')) / 1000) || 0;
       let body = Buffer.alloc(0);
       for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
         body = Buffer.concat([body, chunk]);
@@ -82,8 +81,8 @@ export async function openSts(identity: Identity, context: Context, warm: boolea
     async getSession(code: string, duration: number | undefined): Promise<Granted> {
       const command = new GetSessionTokenCommand({ SerialNumber: serial, TokenCode: code, DurationSeconds: duration });
       await connected;
-      // one that was idle (the laptop slept) may be dead without either end having heard of it
-      if (now() - lastUsed > 60_000) agent.destroy();
+      // one that was opened a minute ago (the laptop slept) may be dead without either end having heard of it
+      if (now() - opened > 60_000) agent.destroy();
       for (let repeated = false; ; repeated = true) {
         const late = AbortSignal.timeout(limits.call * 1000);
         try {

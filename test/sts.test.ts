@@ -195,7 +195,7 @@ describe('the connection that is opened while the code is awaited', () => {
     assert.equal(sts.calls.length, 1);
   });
 
-  test('one that nobody has used for a minute is not trusted', async (t) => {
+  test('one that was opened a minute ago is not trusted', async (t) => {
     const sts = await startStsFor(t);
     let now = Date.now();
     const opened = await openWarm(t, sts.url, { now: () => now });
