@@ -1,6 +1,6 @@
 // One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
 import { devNull } from 'node:os';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { UserError } from './errors';
 import { WrongCode } from './failures';
 import type { Identity } from './identity';
@@ -60,15 +60,9 @@ async function open({ identity, ca }: Plan, context: Context, code: Promise<unkn
 }
 
 /** Says on a terminal who is being asked, when the answer takes half a second; the line goes when it comes. */
-function announce<T>(host: string, stderr: NodeJS.WriteStream, answer: Promise<T>): Promise<T> {
-  if (!stderr.isTTY) return answer;
-  let erase = '';
-  const timer = setTimeout(() => {
-    stderr.write(`asking ${host} …`.slice(0, stderr.columns - 1));
-    erase = '\r\x1b[K';
-  }, 500);
-  return answer.finally(() => {
-    clearTimeout(timer);
-    stderr.write(erase);
-  });
+async function announce<T>(host: string, stderr: NodeJS.WriteStream, answer: Promise<T>): Promise<T> {
+  const isLate = await Promise.race([answer.then(() => false), sleep(500, stderr.isTTY, { ref: false })]);
+  if (!isLate) return answer;
+  stderr.write(`asking ${host} …`.slice(0, stderr.columns - 1));
+  return answer.finally(() => stderr.write('\r\x1b[K'));
 }
