@@ -14,10 +14,9 @@ export async function notify(text: string, platform: string, env: Environment, u
       : ['notify-send', ['--app-name=refresh-mfa', 'refresh-mfa', escapeMarkup(shown)]];
   // cron starts its jobs without the address of the desktop's bus, which systemd puts in a known place
   const socket = `${env.XDG_RUNTIME_DIR || `/run/user/${uid}`}/bus`;
-  const isUnknown = !env.DBUS_SESSION_BUS_ADDRESS && uid !== undefined && existsSync(socket);
-  const bus = isUnknown ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
+  const bus = existsSync(socket) ? { DBUS_SESSION_BUS_ADDRESS: `unix:path=${socket}` } : {};
   // a notifier that hangs must not hold cron
-  const options = { stdio: 'ignore', timeout: limitMs, env: { ...env, ...bus } } as const;
+  const options = { stdio: 'ignore', timeout: limitMs, env: { ...bus, ...env } } as const;
   await new Promise((done) => spawn(program, args, options).on('error', done).on('exit', done));
 }
 

@@ -1,6 +1,6 @@
 // Where a code comes from: the command line, a command, standard input or a person.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printable, UserError } from './errors';
+import { printable, refuse, UserError } from './errors';
 import type { Setting } from './files';
 import { type Environment, maxBytes, type Runtime, readCommand } from './shell';
 
@@ -154,8 +154,7 @@ export function processSource(setting: Setting, env: Environment, now: () => num
       const codes = stdout.match(/(?<!\w)\d{6}(?!\w)/g) ?? [];
       if (!problem && codes[0] && codes.length === 1) return codes[0];
       const why = problem ?? `printed ${codes.length || 'no'} six-digit codes`;
-      const hint = 'run it by hand: it should print one code';
-      throw new UserError('config', `mfa_process ${why} (${setting.where})`, hint);
+      throw refuse(`mfa_process ${why} (${setting.where})`, 'run it by hand: it should print one code');
     },
     async next(signal: AbortSignal) {
       const wait = stepMs - (now() % stepMs);
