@@ -11,7 +11,6 @@ import { few, refuse, shellWord, UserError } from './lib/errors';
 import type { Plan } from './lib/exchange';
 import { type Files, readBundle, readFiles, readIsPatchable } from './lib/files';
 import { type Identity, requireIdentity } from './lib/identity';
-import type { CodeSource } from './lib/otp';
 import type { SessionProfile } from './lib/profiles';
 import * as profiles from './lib/profiles';
 import * as report from './lib/report';
@@ -44,7 +43,7 @@ async function main(): Promise<void> {
   if (args.mode === 'completion') {
     const { namesText, scripts } = await import('./lib/completion');
     const { shell } = args;
-    return print(shell === 'names' ? namesText(profiles.findNames(readFiles(env, home))) : scripts[shell](options));
+    return print(shell === 'names' ? namesText(profiles.findSessions(readFiles(env, home))) : scripts[shell](options));
   }
   const files = readFiles(env, home);
   const isTyped = args.profiles.length > 0;
@@ -71,8 +70,8 @@ async function chooseName(files: Files): Promise<string> {
 }
 
 function explainNoSessions({ config, credentials }: Files): UserError {
-  const hint = 'for the steps to set one up: refresh-mfa <profile>';
-  return refuse(`no session profile in ${config.path} or ${credentials.path}`, hint);
+  const what = `no session profile in ${config.path} or ${credentials.path}`;
+  return refuse(what, 'for the steps to set one up: refresh-mfa <profile>');
 }
 
 /** The session profiles behind the names, each once; `variable` is where a name comes from that nobody typed. */
@@ -154,8 +153,7 @@ function printPatch({ config, credentials }: Files, args: string, { summary, dif
 }
 
 function makeTarget({ credentials, credentialsPath }: Files, sessions: readonly SessionProfile[]): Target {
-  const own = new Set(sessions.map(({ name }) => name));
-  const others = [...credentials.sections.keys()].filter((name) => !own.has(name));
+  const others = [...credentials.sections.keys()].filter((name) => sessions.every((session) => session.name !== name));
   return { path: credentialsPath, shown: credentials.path, others };
 }
 
@@ -183,7 +181,7 @@ async function refresh(args: ArgsOf<'refresh'>, files: Files, sessions: readonly
   const otp = await import('./lib/otp');
   const pipe = otp.openPipe(process);
   const fixed = args.tokenCode === undefined ? undefined : otp.fixedSource(args.tokenCode);
-  const makeSource = ({ session: { name }, serial, mfaProcess }: Identity): CodeSource => {
+  const makeSource = ({ session: { name }, serial, mfaProcess }: Identity) => {
     if (fixed) return fixed;
     if (mfaProcess) return otp.processSource(mfaProcess, env, Date.now, printNote);
     if (!isatty(0)) return pipe(name);

@@ -227,6 +227,7 @@ const noNewline = '\\ No newline at end of file\n';
 
 /** Empty where nothing changes. */
 function renderDiff(document: Document, edits: readonly Edit[]): string {
+  const range = (line: number, count: number) => `${count === 0 ? line : line + 1}${count === 1 ? '' : `,${count}`}`;
   let shift = 0;
   const hunks = apply(document, edits).map((text, index) => {
     const old = document.lines.slice(index, index + 1);
@@ -248,8 +249,4 @@ function renderDiff(document: Document, edits: readonly Edit[]): string {
   const from = document.lines.length === 0 ? '/dev/null' : path;
   const diff = hunks.join('');
   return diff && `--- ${from}\n+++ ${path}\n${diff}`;
-}
-
-function range(line: number, count: number): string {
-  return `${count === 0 ? line : line + 1}${count === 1 ? '' : `,${count}`}`;
 }

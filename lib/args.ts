@@ -63,8 +63,7 @@ export function parse(argv: readonly string[]) {
   const tokenCode = given.get('token-code');
   const isShared = tokenCode !== undefined && profiles.length > 1;
   if (isShared) throw usage('--token-code takes one profile: a code works once', 'run refresh-mfa once per profile');
-  const typed = given.get('duration');
-  const duration = typed === undefined ? undefined : parseDuration(typed);
+  const duration = given.has('duration') ? parseDuration(given.get('duration') ?? '') : undefined;
   return { mode, profiles, duration, tokenCode, serialNumber: given.get('serial-number'), ifNeeded, within };
 }
 

@@ -1,13 +1,15 @@
 // The scripts ask the tool for the names at each completion. Only names that need no quoting in any shell are offered, so no
 // script has to quote one.
 import type { Option } from './args';
+import type { SessionProfile } from './profiles';
 
 const shells = 'bash zsh fish';
 const getNames = 'command refresh-mfa --completion names </dev/null 2>/dev/null';
 
-/** What `--completion names` prints: the names that are one plain word to every shell, a line each. */
-export function namesText(names: Iterable<string>): string {
-  const plain = [...names].filter((name) => /^[\w./@%+:][\w./@%+:=-]*$/.test(name));
+/** What `--completion names` prints: the names of sessions and roles that are one plain word to every shell, a line each. */
+export function namesText(sessions: readonly Pick<SessionProfile, 'name' | 'roles'>[]): string {
+  const names = sessions.flatMap(({ name, roles }) => [name, ...roles]);
+  const plain = names.filter((name) => /^[\w./@%+:][\w./@%+:=-]*$/.test(name));
   return plain.map((name) => `${name}\n`).join('');
 }
 

@@ -20,12 +20,8 @@ export interface Route {
   proxyStatus?: number;
 }
 
-export interface Call extends Route {
-  readonly identity: Identity;
-  readonly code: string;
-  /** Whether the same code was sent twice. */
-  readonly repeated: boolean;
-}
+/** `repeated` where the same code was sent twice. */
+export type Call = Route & Readonly<{ identity: Identity; code: string; repeated: boolean }>;
 
 /** What the SDK throws. An odd body leaves odd types. */
 export interface Failure {

@@ -103,11 +103,8 @@ function requireKeys(files: Files, source: string, link: Setting | undefined): S
     throw refuse(`${problem} (${where})`, 'copy both again from where you got them, without quotes');
   }
   if (id && secret) return { accessKeyId: id.value, secretAccessKey: secret.value, where: id.where };
-  const found = id ?? secret;
-  if (found) {
-    const missing = id ? 'aws_secret_access_key' : 'aws_access_key_id';
-    throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
-  }
+  const [found, missing] = id ? [id, 'aws_secret_access_key'] : [secret, 'aws_access_key_id'];
+  if (found) throw refuse(`source ${source} has no ${missing} (${found.where})`, `set ${missing} there`);
   const command = files.find(source, 'credential_process');
   if (command) return { process: command.requireLine(), where: command.where };
   const role = files.find(source, 'role_arn');
@@ -161,10 +158,8 @@ export function findDevice(files: Files, names: readonly string[]): Setting | un
 /** AWS's own pattern for SerialNumber, but only devices that give codes. */
 function requireSerial(serial: string, where: string): string {
   const [, kind] = /^arn:[^:]*:iam::\d*:(\w+)\//.exec(serial) ?? [];
-  if (kind === 'u2f') {
-    const hint = 'add an authenticator app to the IAM user, and set mfa_serial to it';
-    throw refuse(`${serial} is a FIDO device, which gives no codes (${where})`, hint);
-  }
+  const app = 'add an authenticator app to the IAM user, and set mfa_serial to it';
+  if (kind === 'u2f') throw refuse(`${serial} is a FIDO device, which gives no codes (${where})`, app);
   if (/^[\w+=/:,.@-]{9,256}$/.test(serial) && (kind === 'mfa' || !/^arn:/.test(serial))) return serial;
   throw refuse(`"${serial}" is not an MFA device (${where})`, 'it looks like arn:aws:iam::<account>:mfa/<device>');
 }
@@ -176,10 +171,8 @@ function requireRegion(files: Files, names: readonly string[], env: Environment,
   const candidates = [...fromEnv(env, 'AWS_REGION', 'AWS_DEFAULT_REGION'), ...written];
   const found = candidates.find((one) => !partition || partitionOf(one.value) === partition);
   const region = found?.requireLine() ?? defaultRegions.get(partition ?? 'aws');
-  if (!region) {
-    const hint = `set AWS_REGION, or region in ${makeHeader(names[0] ?? '')}`;
-    throw refuse(`no region for the partition ${partition}`, hint);
-  }
+  const hint = `set AWS_REGION, or region in ${makeHeader(names[0] ?? '')}`;
+  if (!region) throw refuse(`no region for the partition ${partition}`, hint);
   // it becomes part of a host name, where xn-- would mean something else
   if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
   throw refuse(`"${region}" is not a region (${found?.where})`, 'it looks like eu-west-1');

@@ -112,11 +112,6 @@ export function explainLogin(files: Files, name: string): UserError | undefined 
   return refuse(`${name} uses ${key} (${where})`, `it needs no refresh: ${how}`);
 }
 
-/** All session and role profiles, for completion. */
-export function findNames(files: Files): string[] {
-  return findSessions(files).flatMap(({ name, roles }) => [name, ...roles]);
-}
-
 /** All session profiles, with the roles that use them. */
 export function findSessions(files: Files): SessionProfile[] {
   const roles = findRoles(files);
@@ -138,9 +133,9 @@ export function requireSession(files: Files, name: string): SessionProfile {
 /** The only session profile; where there is none, the only profile that has keys and roles behind it. */
 export function findOnlySession(files: Files): string | undefined {
   const sessions = findSessionNames(files);
-  const keyed = [...findRoles(files).keys()].filter((name) => findOwnKeys(files, name));
-  const names = sessions.length > 0 ? sessions : keyed;
-  return names.length === 1 ? names[0] : undefined;
+  const withRoles = [...findRoles(files).keys()];
+  const [only, ...others] = sessions.length > 0 ? sessions : withRoles.filter((name) => findOwnKeys(files, name));
+  return others.length === 0 ? only : undefined;
 }
 
 function describe(files: Files, name: string, roles: ReadonlyMap<string, readonly string[]> = new Map()) {

@@ -17,7 +17,6 @@ export const tokenKeys = ['aws_session_token', 'aws_security_token'];
 
 /** Removed on the way: botocore reads the first before aws_session_token, Starship the second before our end. */
 const staleKeys = ['aws_security_token', 'expiration'];
-const ownKeys = [...sessionKeys, ...staleKeys];
 
 const longLived = /^["']?AKIA/i;
 
@@ -68,7 +67,7 @@ export function requireWritable(credentials: Document, name: string, hint?: stri
   }
   const twin = [...sections.values()].find((other) => other.name !== name && trimHeader(other.name) === name);
   if (twin) throw refuse(`[${twin.name}] is [${name}] to some AWS tools (${at(twin)})`, 'delete or rename it');
-  requireAgreement(credentials, name, ownKeys);
+  requireAgreement(credentials, name, [...sessionKeys, ...staleKeys]);
   const inherited = sections.get(DEFAULTS)?.entries.get('aws_security_token');
   if (inherited) {
     const what = `[${DEFAULTS}] has an aws_security_token (${at(inherited)})`;

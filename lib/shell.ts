@@ -16,8 +16,6 @@ export interface Limits {
 
 /** More than any code, key or answer of STS takes. */
 export const maxBytes = 2 ** 20;
-/** How long after its end a command's output may still be on its way. */
-const drainMs = 100;
 
 /** Resolves to its stdout, and to why that is no good: `ended with status 3`, `did not end within 60 s`. */
 export async function readCommand(command: string, env: Environment, { seconds = 60, signal, kill }: Limits) {
@@ -49,8 +47,8 @@ export async function readCommand(command: string, env: Environment, { seconds =
     child.on('exit', (status, signal) => {
       const problem = status === 0 ? undefined : signal ? `was ended by ${signal}` : `ended with status ${status}`;
       child.on('close', () => end(problem));
-      // the immediate comes behind whatever can be read by then
-      setTimeout(() => setImmediate(end, problem), drainMs);
+      // its output may still be on its way; the immediate comes behind whatever can be read by then
+      setTimeout(() => setImmediate(end, problem), 100);
     });
   });
 }

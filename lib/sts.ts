@@ -192,7 +192,7 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
   const proxy = env[variable.toLowerCase()] ?? env[variable];
   if (!proxy) return undefined;
   const hosts = [url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
-  const names = (env.no_proxy ?? env.NO_PROXY ?? '').toLowerCase().match(/[^,\s.][^,\s]*/g) ?? [];
+  const names = (env.no_proxy ?? env.NO_PROXY ?? '').toLowerCase().match(/[^,\s.][^,]*?(?=\s*(?:,|$))/g) ?? [];
   if (names.some((name) => name === '*' || hosts.some((host) => `.${host}`.endsWith(`.${name}`)))) return undefined;
   try {
     const address = new URL(proxy.includes('://') ? proxy : `http://${proxy}`);

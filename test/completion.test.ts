@@ -13,6 +13,8 @@ import { missing } from './helpers/which';
 
 const plain = ['plain', 'my-account', 'my-admin', 'a:b', 'a:bc', 'eq=ual', 'user@home', 'x.y/z', '10%', 'a+b', 'Älter'];
 const offered = plain.filter((name) => name !== 'Älter');
+/** For a session with the first name, whose roles have the others. */
+const textOf = ([name = '', ...roles]: readonly string[]) => namesText([{ name, roles }]);
 
 test('only names that are one plain word to every shell are offered', () => {
   const hostile = [
@@ -20,13 +22,13 @@ test('only names that are one plain word to every shell are offered', () => {
     ...['one;two', 'a&b', 'a|b', 'less<more>', 'star*', 'what?', 'list[x]', '{p,q}', '(r)', '~bob', '#number', 'a^b'],
     ...['=cat', '--check', '', 'caf\u00e9', '\u6771\u4eac', 'line\nbreak', 'tab\there', 'escape\x1b[2J', 'comma,dot'],
   ];
-  assert.equal(namesText([...hostile, ...plain, ...hostile]), offered.map((name) => `${name}\n`).join(''));
+  assert.equal(textOf([...hostile, ...plain, ...hostile]), offered.map((name) => `${name}\n`).join(''));
 });
 
 /** A PATH on which the tool tells the names, and else shows the words that it was run with; and a file that nobody wants. */
 function setUp(t: TestContext) {
   const home = makeHome(t);
-  writeFileSync(join(home.path, 'names'), namesText(plain));
+  writeFileSync(join(home.path, 'names'), textOf(plain));
   writeFileSync(join(home.path, 'file-in-the-folder'), '');
   for (const [shell, script] of Object.entries(scripts)) {
     writeFileSync(join(home.path, `script.${shell}`), script(options));

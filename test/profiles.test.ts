@@ -1,7 +1,7 @@
 // Which profiles get a session, from which keys, and for which roles.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findNames, findOnlySession, findSessionNames, findSessions, requireSession } from '../lib/profiles';
+import { findOnlySession, findSessionNames, findSessions, requireSession } from '../lib/profiles';
 import { read, refusal } from './helpers/layout';
 
 /** A role's section. */
@@ -102,9 +102,6 @@ describe('all session profiles', () => {
   for (const [layout, names] of rows) {
     test(layout, () => assert.equal(findSessionNames(read(layout)).join(' '), names));
   }
-  test('for completion, with their roles', () => {
-    assert.deepEqual(findNames(read(role('dev', 'two') + role('ops', 'none') + two)), ['one', 'two', 'dev']);
-  });
 });
 
 describe('the one profile that has keys and roles, before there is a session profile', () => {
