@@ -16,6 +16,9 @@ export class UserError extends Error {
   }
 }
 
+/** STS did not take the code, and would look at another one. */
+export class WrongCode extends UserError {}
+
 /** An error that the person mends by editing a file or the environment. */
 export function refuse(message: string, hints: string | readonly string[]): UserError {
   return new UserError('config', message, hints);

@@ -1,8 +1,7 @@
 // One code becomes one session. While the person types, the SDK is loaded, the keys are fetched and the connection is opened.
 import { devNull } from 'node:os';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { UserError } from './errors';
-import { WrongCode } from './failures';
+import { UserError, WrongCode } from './errors';
 import type { Identity } from './identity';
 import type { CodeSource } from './otp';
 import type { Context, Granted } from './sts';

@@ -1,9 +1,6 @@
 // What STS, a proxy or the network said, in words.
-import { printable, shellWord, UserError } from './errors';
+import { printable, shellWord, UserError, WrongCode } from './errors';
 import type { Identity } from './identity';
-
-/** STS did not take the code, and would look at another one. */
-export class WrongCode extends UserError {}
 
 /** Seconds to connect, to the answer's first byte, and to its last. */
 export const limits = { connect: 5, answer: 15, call: 17 };

@@ -174,7 +174,7 @@ function requireRegion(files: Files, names: readonly string[], env: Environment,
   const hint = `set AWS_REGION, or region in ${makeHeader(names[0] ?? '')}`;
   if (!region) throw refuse(`no region for the partition ${partition}`, hint);
   // it becomes part of a host name, where xn-- would mean something else
-  if (/^(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(region)) return region;
+  if (/^(?!xn--|.{64})[a-z\d]([a-z\d-]*[a-z\d])?$/i.test(region)) return region;
   throw refuse(`"${region}" is not a region (${found?.where})`, 'it looks like eu-west-1');
 }
 
