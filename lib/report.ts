@@ -29,7 +29,7 @@ export function noteText(note: string): string {
   return `refresh-mfa: note: ${oneLine(note)}\n`;
 }
 
-/** Of an unexpected error only class, code and place, as `TypeError ERR_X at sections.js:12:3`: its text may quote a key. */
+/** Of an unexpected error only class, code and place, as `TypeError ERR_X at refresh.js:12:3`: its text may quote a key. */
 function describe(error: unknown): string {
   if (error instanceof UserError) return error.message;
   const { name, stack } = error instanceof Error ? { name: error.constructor.name, stack: error.stack } : Error('');

@@ -22,13 +22,11 @@ describe('the installed package', { skip }, () => {
     assert.equal(printed, `${readPackage().version}\n`);
   });
 
-  test('holds what lib and examples have now, the documents for users, and nothing else', () => {
-    const rooms = readdirSync(join(root, 'lib')).filter((name) => name.endsWith('.ts'));
+  test('holds one program, what examples has now, the documents for users, and nothing else', () => {
     const examples = readdirSync(join(root, 'examples')).filter((name) => !name.endsWith('.ts'));
     const expected = [
       ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'THIRD-PARTY-LICENSES.md', 'package.json'],
-      ...['dist', 'dist/lib', 'dist/refresh.js', 'examples', 'node_modules'],
-      ...rooms.map((name) => `dist/lib/${name.replace('.ts', '.js')}`),
+      ...['dist', 'dist/refresh.js', 'examples', 'node_modules'],
       ...examples.map((name) => `examples/${name}`),
     ];
     const found = listAll(installed).filter((path) => !path.startsWith('node_modules/'));

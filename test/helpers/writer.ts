@@ -2,15 +2,16 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { buildSync } from 'esbuild';
 import type { Target } from '../../lib/credentials';
 
 export type Writer = ReturnType<typeof startWriter>;
 
 // takes signals as the tool does
 const script = `
-const { lib, target, names, isPrepared } = JSON.parse(process.argv[1]);
-const { prepareTarget, saveCredentials } = require(lib + '/credentials.js');
-const { splice } = require(lib + '/sections.js');
+import { prepareTarget, saveCredentials } from './credentials';
+import { splice } from './sections';
+const { target, names, isPrepared } = JSON.parse(process.argv[1]);
 process.on('SIGXFSZ', () => {});
 process.once('SIGTERM', () => process.kill(process.pid, 'SIGTERM'));
 (async () => {
@@ -21,11 +22,13 @@ process.once('SIGTERM', () => process.kill(process.pid, 'SIGTERM'));
     await new Promise(setImmediate);
   }
 })().catch((error) => console.error(error.message));`;
+const stdin = { contents: script, resolveDir: resolve(__dirname, '../../lib') };
+const [built] = buildSync({ stdin, bundle: true, minify: true, platform: 'node', write: false }).outputFiles;
 
 /** Writes `[name]` for each name, one after the other, and says so after each; `behind` is what starts it. Never rejects. */
 export function startWriter(target: Target, names: readonly string[], behind: readonly string[], isPrepared: boolean) {
-  const job = { lib: resolve(__dirname, '../../dist/lib'), target, names, isPrepared };
-  const [file = '', ...args] = [...behind, process.execPath, '-e', script, JSON.stringify(job)];
+  const job = JSON.stringify({ target, names, isPrepared });
+  const [file = '', ...args] = [...behind, process.execPath, '-e', built?.text ?? '', job];
   const running = promisify(execFile)(file, args);
   const end = ({ stdout, stderr }: { stdout: string; stderr: string }) => {
     return { said: stdout.split('\n').slice(0, -1), errors: stderr };
