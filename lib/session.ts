@@ -20,7 +20,7 @@ const staleKeys = ['aws_security_token', 'expiration'];
 
 const longLived = /^["']?AKIA/i;
 
-export function hasSession(section: Section | undefined): boolean {
+function hasSession(section: Section | undefined): boolean {
   return tokenKeys.some((key) => section?.entries.get(key)?.value);
 }
 

@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
 import { type Credentials, GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts';
-import { UserError } from './errors';
+import { refuse, type UserError } from './errors';
 import { explainFailure, type Failure, isFromSts, limits, notSts, type Route } from './failures';
 import { findKeyProblem, type Identity, type SourceKeys } from './identity';
 import { type Environment, maxBytes, type Runtime, readCommand } from './shell';
@@ -107,7 +107,7 @@ async function getKeys(keys: SourceKeys, { env, signal, runtime }: Context) {
   if (!('process' in keys)) return keys;
   const { stdout, problem } = await readCommand(keys.process, env, { signal, kill: runtime.kill });
   const hint = 'run it by hand: it should print JSON with AccessKeyId, SecretAccessKey';
-  const fail = (why: string) => new UserError('config', `credential_process ${why} (${keys.where})`, hint);
+  const fail = (why: string) => refuse(`credential_process ${why} (${keys.where})`, hint);
   if (problem) throw fail(problem);
   let answer: Readonly<Record<string, unknown>> | null;
   try {
@@ -203,7 +203,7 @@ export function findProxy(url: URL, env: Environment, variable: string): URL | u
     // the error would show a password
   }
   const hint = 'it looks like http://proxy.example.com:3128; a % in a password is %25 there';
-  throw new UserError('config', `${variable} is not the URL of a proxy`, hint);
+  throw refuse(`${variable} is not the URL of a proxy`, hint);
 }
 
 /** The SDK has set its clock by the answer, STS did not look at the code, or the other end of a kept connection had hung up. */
